@@ -1,0 +1,25 @@
+import type { EpochMs } from './frame.ts'
+import type { Box } from './geometry.ts'
+
+/** What rules can be about. */
+export const VEHICLE_CLASSES = ['car', 'truck', 'bus', 'motorcycle', 'bicycle'] as const
+export type VehicleClass = (typeof VEHICLE_CLASSES)[number]
+
+export const OBJECT_CLASSES = [...VEHICLE_CLASSES, 'person'] as const
+export type ObjectClass = (typeof OBJECT_CLASSES)[number]
+
+/** One object found in one frame. */
+export interface Detection {
+  readonly class: ObjectClass
+  /** 0-1. */
+  readonly score: number
+  readonly box: Box
+}
+
+/** Everything that was found in one frame, in no order. */
+export interface DetectedFrame {
+  readonly cameraId: string
+  readonly sequence: number
+  readonly capturedAt: EpochMs
+  readonly detections: readonly Detection[]
+}

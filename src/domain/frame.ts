@@ -1,0 +1,63 @@
+/**
+ * Decoded pictures. Raw pixels live in RAM only and have one door out: privacy/ turns a `RawFrame` into a
+ * `RedactedImage`, and nothing else can. The brands make the two impossible to confuse.
+ */
+
+declare const raw: unique symbol
+declare const redacted: unique symbol
+
+/** Milliseconds since 1970-01-01T00:00:00Z, fractions allowed. */
+export type EpochMs = number
+
+/** One decoded picture with everything in it readable. Never leaves the vision process. */
+export interface RawFrame {
+  readonly [raw]: true
+  readonly cameraId: string
+  /** Counts the frames of one camera since the process started. */
+  readonly sequence: number
+  /** Capture time on the camera's time line, in UTC. */
+  readonly capturedAt: EpochMs
+  /** Pixels. */
+  readonly width: number
+  /** Pixels. */
+  readonly height: number
+  /** Planar 8-bit, ffmpeg's gbrp: the whole G plane, then B, then R; `width * height` bytes each. */
+  readonly planes: Uint8Array
+}
+
+/**
+ * A small frame for the detector: the camera's picture scaled to fit a square, top left aligned, the rest grey (114).
+ * A point of the full picture in 0-1 coordinates lies at pixel (x * contentWidth, y * contentHeight).
+ */
+export interface AnalysisFrame extends RawFrame {
+  /** Pixels of the square's width that the picture fills. */
+  readonly contentWidth: number
+  /** Pixels of the square's height that the picture fills. */
+  readonly contentHeight: number
+}
+
+/** A picture in which every face and every bystander's plate is destroyed. Only privacy/ makes these. */
+export interface RedactedImage {
+  readonly [redacted]: true
+  readonly capturedAt: EpochMs
+  readonly width: number
+  readonly height: number
+  /** Planar 8-bit G, B, R as in `RawFrame`. */
+  readonly planes: Uint8Array
+}
+
+/** Brands decoded pixels. For camera/ and the decoder of evidence/ only, where pixels enter. */
+export function rawFrame<T extends Omit<RawFrame, typeof raw>>(frame: T): T & RawFrame {
+  const size = frame.width * frame.height * 3
+  if (frame.planes.length !== size) {
+    throw new RangeError(
+      `a ${frame.width}x${frame.height} frame has ${size} bytes, not ${frame.planes.length}`,
+    )
+  }
+  return frame as T & RawFrame
+}
+
+/** Brands pixels as redacted. For privacy/ only: a test reads the imports and keeps this true. */
+export function redactedImage(image: Omit<RedactedImage, typeof redacted>): RedactedImage {
+  return image as RedactedImage
+}
