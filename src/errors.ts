@@ -88,8 +88,8 @@ export class RoadveilError extends Error {
 
   /** The CLI's exit code for this failure. */
   get exitCode(): 1 | 2 | 3 | 4 {
-    const entry: { readonly exit?: 1 | 2 | 3 | 4 } = ERRORS[this.code]
-    return entry.exit ?? 1
+    const entry = ERRORS[this.code]
+    return 'exit' in entry ? entry.exit : 1
   }
 }
 

@@ -1,4 +1,4 @@
-import type { EpochMs } from './frame.ts'
+import type { Arrival, EpochMs } from './frame.ts'
 import type { Box } from './geometry.ts'
 
 /** What rules can be about. */
@@ -21,5 +21,6 @@ export interface DetectedFrame {
   readonly cameraId: string
   readonly sequence: number
   readonly capturedAt: EpochMs
+  readonly arrival: Arrival
   readonly detections: readonly Detection[]
 }

@@ -9,6 +9,14 @@ declare const redacted: unique symbol
 /** Milliseconds since 1970-01-01T00:00:00Z, fractions allowed. */
 export type EpochMs = number
 
+/** When something reached this machine, on the host's clocks. */
+export interface Arrival {
+  /** The host's UTC clock, right or wrong. */
+  readonly hostAt: EpochMs
+  /** Milliseconds of the host's monotonic clock. */
+  readonly monotonicMs: number
+}
+
 /** One decoded picture with everything in it readable. Never leaves the vision process. */
 export interface RawFrame {
   readonly [raw]: true
@@ -34,6 +42,7 @@ export interface AnalysisFrame extends RawFrame {
   readonly contentWidth: number
   /** Pixels of the square's height that the picture fills. */
   readonly contentHeight: number
+  readonly arrival: Arrival
 }
 
 /** A picture in which every face and every bystander's plate is destroyed. Only privacy/ makes these. */

@@ -1,5 +1,5 @@
 import type { ObjectClass } from './detection.ts'
-import type { EpochMs } from './frame.ts'
+import type { Arrival, EpochMs } from './frame.ts'
 import type { Box } from './geometry.ts'
 
 /**
@@ -27,6 +27,7 @@ export interface TrackedFrame {
   readonly cameraId: string
   readonly sequence: number
   readonly capturedAt: EpochMs
+  readonly arrival: Arrival
   readonly tracks: readonly Track[]
 }
 

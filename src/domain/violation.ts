@@ -1,5 +1,5 @@
 import type { VehicleClass } from './detection.ts'
-import type { EpochMs } from './frame.ts'
+import type { Arrival, EpochMs } from './frame.ts'
 import type { RuleKind } from './rule.ts'
 import type { PathPoint } from './track.ts'
 
@@ -19,6 +19,8 @@ export interface Violation {
   readonly enteredAt: EpochMs
   /** When the rule was broken, by the frame that showed it. */
   readonly judgedAt: EpochMs
+  /** When the frames of those two moments reached this machine. */
+  readonly arrivals: { readonly entered: Arrival; readonly judged: Arrival }
   /** The track from before the entry until `judgedAt`. */
   readonly path: readonly PathPoint[]
 }
