@@ -5,6 +5,11 @@
  * 4 daemon not reachable. A hint tells the reader what to do, never what they did wrong.
  */
 export const ERRORS = {
+  // any room
+  ERR_INTERNAL: {
+    hint: 'This is a fault of Roadveil itself; report it with the version and the log lines around it.',
+  },
+
   // config/
   ERR_CONFIG_MISSING: {
     exit: 3,
@@ -67,6 +72,16 @@ export const ERRORS = {
   },
   ERR_CHANNEL_CLOSED: { hint: 'The other process is gone; it is reconnected by itself.' },
   ERR_CHANNEL_BUSY: { hint: 'Stop the other roadveil process that uses this runtime directory.' },
+
+  // cli/
+  ERR_USAGE: { exit: 2, hint: 'Run `roadveil --help`, or `roadveil VERB --help` for one verb.' },
+  ERR_VAULT_UNREACHABLE: {
+    exit: 4,
+    hint: 'Start Roadveil (`roadveil run`), and ask as the user that runs it with the same config.',
+  },
+  ERR_ALREADY_THERE: {
+    hint: 'Nothing was overwritten: name an empty folder, or move the old files away first.',
+  },
 } as const satisfies Record<string, { readonly hint: string; readonly exit?: 1 | 2 | 3 | 4 }>
 
 export type ErrorCode = keyof typeof ERRORS

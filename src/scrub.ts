@@ -1,0 +1,17 @@
+/**
+ * Takes credentials out of URLs in a text: `rtsp://user:secret@host/` becomes `rtsp://***@host/`.
+ *
+ * Greedy on purpose: a password may hold `/`, `:` and `@`, so everything up to the last `@` of the word goes. A text that
+ * is too long to be looked at is not returned at all.
+ */
+export function scrubCredentials(text: string): string {
+  if (text.length > 4096) return '[text too long]'
+  return text.replace(/\/\/[^\s"'<>]*@/g, '//***@')
+}
+
+/** The text on one line without control characters, so that it can neither break a log line nor steer a terminal. */
+export function singleLine(text: string, maxLength: number): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what this is about
+  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim()
+  return line.length <= maxLength ? line : `${line.slice(0, maxLength - 1)}…`
+}
