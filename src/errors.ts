@@ -63,6 +63,72 @@ export const ERRORS = {
   },
   ERR_ENCODE_FAILED: { hint: 'Check that ffmpeg has libx264 (ffmpeg -encoders) and that memory is free.' },
 
+  // protocol/
+  ERR_TOPIC: {
+    hint: 'The topic is not one of the protocol; check topicPrefix on both sides and who may write there.',
+  },
+  ERR_MESSAGE: { hint: 'The message is not one of the protocol; install the same version on both sides.' },
+  ERR_BROKER_UNREACHABLE: {
+    hint: 'Check the host and port in broker.url and that the broker runs; it is tried again by itself.',
+  },
+  ERR_BROKER_TLS: {
+    hint: "The broker's certificate must be signed by broker.caFile and name the host in broker.url; the broker must speak TLS 1.3.",
+  },
+  ERR_BROKER_REFUSED: {
+    hint: "The broker does not accept this client: check certificateFile, keyFile, their expiry, and the broker's rights list.",
+  },
+  ERR_BROKER_LOST: { hint: 'The connection to the broker broke; it is made again by itself.' },
+  ERR_PUBLISH_REFUSED: {
+    hint: 'The broker refused the message: check that its rights list lets this client write below its own topic.',
+  },
+  ERR_PUBLISH_TIMEOUT: {
+    hint: 'The broker did not acknowledge in time; the message is sent again by itself.',
+  },
+  ERR_MESSAGE_TOO_LARGE: {
+    hint: "Raise the broker's maximum packet size (mosquitto: max_packet_size) to at least 131072.",
+  },
+
+  // delivery/
+  ERR_RECEIPT_FORGED: {
+    hint: 'The receipt is not signed by a key in city.receiptKeys; if the city has a new key, add it there.',
+  },
+  ERR_RECEIPT_FOREIGN: { hint: 'The receipt is about other evidence or another device and was ignored.' },
+  ERR_RECEIPT_MISSING: {
+    hint: 'The city did not answer; check that its receiver runs. It is asked again by itself.',
+  },
+  ERR_EVIDENCE_REJECTED: {
+    hint: 'The city set the evidence aside: see the reason there (quarantine/), mend it, and it is sent again by itself.',
+  },
+  ERR_DELIVERY_STALLED: { hint: 'The city keeps asking for the same parts; see the log of its receiver.' },
+
+  // receiver/
+  ERR_RECEIVER_CONFIG: { exit: 3, hint: 'Mend receiver.yaml as listed.' },
+  ERR_DEVICE_UNKNOWN: { hint: "Put the device's public key into the devices folder as DEVICE.pem." },
+  ERR_MANIFEST_MISMATCH: {
+    hint: 'The signed manifest is not about the site, device and evidence of its topic; someone may be replaying messages.',
+  },
+  ERR_CHUNK_CHANGED: {
+    hint: 'The part is not the one that the device signed; it is asked for again by itself.',
+  },
+  ERR_CHUNK_UNEXPECTED: { hint: 'The part belongs to no evidence that was announced; it was ignored.' },
+  ERR_EVIDENCE_CONFLICT: {
+    hint: 'Other evidence is stored under this id already; nothing was overwritten. Compare both before deleting either.',
+  },
+  ERR_ASSEMBLY_LIMIT: {
+    hint: 'Too much half-received evidence is waiting; it is asked for again once the rest is complete or expired.',
+  },
+  ERR_OUTPUT_FAILED: {
+    hint: 'Check that the output folder is writable and has space; the evidence stays on the box.',
+  },
+
+  // trial/
+  ERR_TRIAL_EXISTS: {
+    hint: 'Name an empty folder, or delete the one of the earlier trial; its keys are then gone for good.',
+  },
+  ERR_TRIAL_NAME: {
+    hint: "Use lower-case letters, digits and hyphens, and not the name receiver, which is the city's.",
+  },
+
   // channel/
   ERR_CHANNEL_VERSION: {
     hint: 'vision and vault come from different versions; install one version and restart both.',
@@ -72,6 +138,28 @@ export const ERRORS = {
   },
   ERR_CHANNEL_CLOSED: { hint: 'The other process is gone; it is reconnected by itself.' },
   ERR_CHANNEL_BUSY: { hint: 'Stop the other roadveil process that uses this runtime directory.' },
+  ERR_CHANNEL_CONFIG: {
+    hint: 'vision and vault were started with different configs; restart both with the same one.',
+  },
+  ERR_RUNTIME_DIRECTORY: {
+    exit: 3,
+    hint: 'Set runtimeDirectory to a short path of a folder that belongs to the user that runs Roadveil and has mode 0700.',
+  },
+  ERR_VAULT_UNREACHABLE: {
+    exit: 4,
+    hint: 'Start it with `roadveil run`, and ask as the same user with the same config.',
+  },
+  ERR_CONTROL_REQUEST: {
+    hint: 'The command and the running vault come from different versions; restart the vault.',
+  },
+
+  // vault/
+  ERR_EVIDENCE_INVALID: {
+    hint: 'Nothing of it was kept, because it does not match its own facts; restart vision and vault from one version.',
+  },
+  ERR_INTAKE_FAILED: {
+    hint: 'The evidence was not kept. Look in the log of vault for what went wrong just before.',
+  },
 
   // cli/
   ERR_USAGE: { exit: 2, hint: 'Run `roadveil --help`, or `roadveil VERB --help` for one verb.' },
@@ -82,6 +170,35 @@ export const ERRORS = {
   ERR_ALREADY_THERE: {
     hint: 'Nothing was overwritten: name an empty folder, or move the old files away first.',
   },
+
+  // sealing/
+  ERR_KEY_INVALID: {
+    hint: 'Signing keys are Ed25519 in PEM, the database key is 32 bytes, age recipients begin with age1; make new ones with `roadveil init`.',
+  },
+  ERR_KEY_EXISTS: {
+    hint: 'A key is never overwritten: move the old file away first, if nothing needs it any more.',
+  },
+  ERR_KEY_UNKNOWN: {
+    hint: 'It was signed with a key that is not trusted here; add the public key if it should be.',
+  },
+  ERR_ENVELOPE_MALFORMED: {
+    hint: 'It is not a DSSE envelope of the expected form and size; nothing of it was used.',
+  },
+  ERR_ENVELOPE_TYPE: { hint: 'It was signed for another purpose; nothing of it was used.' },
+  ERR_SIGNATURE_INVALID: { hint: 'It was changed or forged on its way; nothing of it was used.' },
+  ERR_MANIFEST_INVALID: { hint: 'The manifest is not for this device or not of the expected form; set it aside.' },
+  ERR_RECEIPT_INVALID: {
+    hint: 'The receipt is not for this device or not of the expected form; nothing was deleted for it.',
+  },
+  ERR_CIPHERTEXT_MISMATCH: {
+    hint: 'The sealed evidence is not the one that its manifest names; have the box send it again.',
+  },
+  ERR_DECRYPT_FAILED: {
+    hint: "The identity does not open it: use the one that belongs to the recipients in the box's config.",
+  },
+  ERR_PACKAGE_MALFORMED: { hint: 'The opened evidence is not a package of the expected form; set it aside.' },
+  ERR_PACKAGE_MISMATCH: { hint: 'The files are not the ones that evidence.json names; set the evidence aside.' },
+  ERR_EVIDENCE_TOO_LARGE: { hint: 'Shorten the clip or use fewer pictures: a sealed evidence has at most 64 MiB.' },
 } as const satisfies Record<string, { readonly hint: string; readonly exit?: 1 | 2 | 3 | 4 }>
 
 export type ErrorCode = keyof typeof ERRORS
