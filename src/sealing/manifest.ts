@@ -1,0 +1,72 @@
+import { z } from 'zod'
+import { slugSchema } from '../domain/evidence.ts'
+import { RoadveilError } from '../errors.ts'
+import { MAX_ENVELOPE_BYTES, signEnvelope, verifyEnvelope } from './dsse.ts'
+import { parseStrictJson } from './json.ts'
+import type { SigningKey, VerifyKeys } from './keys.ts'
+
+/**
+ * The manifest of a sealed evidence: what the city learns before it decrypts, signed by the box. No plate, no picture, no rule.
+ */
+
+/** Sealed evidence is stored and sent in pieces of this size; brokers in the cloud cap messages at 128 KB. */
+export const CHUNK_BYTES = 96 * 1024
+/** A sealed evidence is at most this long: the largest package and what age adds to it. */
+export const MAX_CIPHERTEXT_BYTES = 65 * 1024 * 1024
+
+const MANIFEST_TYPE = 'application/vnd.roadveil.manifest.v1+json'
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+const fingerprint = z.string().regex(/^[0-9a-f]{16}$/)
+const instant = z.iso.datetime({ precision: 3 })
+
+export const manifestSchema = z.strictObject({
+  schema: z.literal('roadveil.manifest.v1'),
+  evidenceId: z.uuid(),
+  site: slugSchema,
+  device: slugSchema,
+  camera: slugSchema,
+  judgedAt: instant.describe('When the rule was broken, on the time line of the camera'),
+  sealedAt: instant.describe("When it was sealed, on the box's clock"),
+  ciphertextSha256: sha256,
+  ciphertextBytes: z.int().min(1).max(MAX_CIPHERTEXT_BYTES),
+  chunkBytes: z.literal(CHUNK_BYTES),
+  chunks: z
+    .array(sha256)
+    .min(1)
+    .max(Math.ceil(MAX_CIPHERTEXT_BYTES / CHUNK_BYTES))
+    .describe('SHA-256 of each chunk'),
+  recipients: z.strictObject({ operational: fingerprint, recovery: fingerprint }),
+})
+export type Manifest = z.infer<typeof manifestSchema>
+
+/** Signs a manifest as the box. */
+export function signManifest(manifest: Manifest, key: SigningKey): Uint8Array {
+  return signEnvelope(MANIFEST_TYPE, Buffer.from(JSON.stringify(manifest)), key)
+}
+
+/**
+ * Returns the manifest in an envelope that `deviceId` has signed with one of its keys.
+ *
+ * Throws what `verifyEnvelope` does, and ERR_MANIFEST_INVALID when its form is wrong or it speaks for another device.
+ */
+export function verifyManifest(
+  envelope: Uint8Array,
+  sender: { readonly deviceId: string; readonly deviceKeys: VerifyKeys },
+): Manifest {
+  const { payload } = verifyEnvelope(envelope, MANIFEST_TYPE, sender.deviceKeys)
+  const manifest = parseStrictJson(payload, manifestSchema, {
+    maxBytes: MAX_ENVELOPE_BYTES,
+    code: 'ERR_MANIFEST_INVALID',
+    what: 'the manifest',
+  })
+  if (manifest.device !== sender.deviceId) {
+    throw new RoadveilError(
+      'ERR_MANIFEST_INVALID',
+      `the manifest speaks for another device than ${sender.deviceId}`,
+    )
+  }
+  if (manifest.chunks.length !== Math.ceil(manifest.ciphertextBytes / manifest.chunkBytes)) {
+    throw new RoadveilError('ERR_MANIFEST_INVALID', 'the number of chunks does not fit the size')
+  }
+  return manifest
+}
