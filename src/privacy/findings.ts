@@ -1,0 +1,22 @@
+import type { Detection } from '../domain/detection.ts'
+import type { EpochMs } from '../domain/frame.ts'
+import type { Box, Point } from '../domain/geometry.ts'
+
+/** A face or plate that a network found in a full-size frame. */
+export interface FoundRegion {
+  readonly kind: 'face' | 'plate'
+  readonly box: Box
+  /** 0-1. */
+  readonly score: number
+  /** The four corners of a plate, clockwise from top left, where the network gives them. */
+  readonly corners?: readonly Point[]
+}
+
+/** Everything that was found in one full-size frame. A frame without findings of its own was not checked. */
+export interface Findings {
+  readonly sequence: number
+  readonly capturedAt: EpochMs
+  readonly objects: readonly Detection[]
+  readonly faces: readonly FoundRegion[]
+  readonly plates: readonly FoundRegion[]
+}

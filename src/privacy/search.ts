@@ -1,0 +1,122 @@
+import type { Detection } from '../domain/detection.ts'
+import type { RawFrame } from '../domain/frame.ts'
+import { type Box, clip, grow, iou } from '../domain/geometry.ts'
+import { RoadveilError } from '../errors.ts'
+import type { Findings, FoundRegion } from './findings.ts'
+
+/** A part of a frame in pixels. */
+export interface PixelBox {
+  readonly x: number
+  readonly y: number
+  readonly w: number
+  readonly h: number
+}
+
+/** The networks that search full-size frames, as detection/ makes them. */
+export interface Detectors {
+  readonly objects: { detectIn(frame: RawFrame, part: PixelBox): Promise<Detection[]> }
+  readonly faces: {
+    detect(frame: RawFrame, part: PixelBox, scale: number, minScore: number): Promise<FoundRegion[]>
+  }
+  readonly plates: { detect(frame: RawFrame, part: PixelBox, minScore: number): Promise<FoundRegion[]> }
+  /** The same for parts that are small already. */
+  readonly platesClose: { detect(frame: RawFrame, part: PixelBox, minScore: number): Promise<FoundRegion[]> }
+}
+
+/** Low on purpose: a false mask costs a patch of grey, a missed face a person's privacy. */
+const MIN_FACE_SCORE = 0.3
+const MIN_PLATE_SCORE = 0.2
+const MIN_OBJECT_SCORE = 0.3
+
+/** The whole picture is searched for faces at this width; persons are searched again, closer. */
+const FACE_SEARCH_WIDTH = 1280
+/** A person's upper part is brought to about this many pixels, where YuNet sees faces best. */
+const PERSON_LOOK_PIXELS = 192
+
+/** Objects are searched in the whole picture and in overlapping parts of this width, in shares, because far ones are small. */
+const OBJECT_PARTS: readonly Box[] = [
+  { x: 0, y: 0, w: 1, h: 1 },
+  { x: 0, y: 0, w: 0.56, h: 1 },
+  { x: 0.44, y: 0, w: 0.56, h: 1 },
+]
+
+/**
+ * Searches one full-size frame for everything that redaction must know: persons and vehicles, then faces and plates in
+ * the whole picture and, closer, where persons and vehicles are.
+ *
+ * @throws RoadveilError ERR_REDACTION_UNCHECKED when any network fails: the frame was not checked and must not be kept
+ */
+export async function searchFrame(frame: RawFrame, detectors: Detectors): Promise<Findings> {
+  try {
+    const objects: Detection[] = []
+    for (const part of OBJECT_PARTS)
+      objects.push(...(await detectors.objects.detectIn(frame, pixels(frame, part))))
+    const sure = merge(objects.filter(({ score }) => score >= MIN_OBJECT_SCORE))
+    return {
+      sequence: frame.sequence,
+      capturedAt: frame.capturedAt,
+      objects: sure,
+      faces: merge(await searchFaces(frame, sure, detectors)),
+      plates: merge(await searchPlates(frame, sure, detectors)),
+    }
+  } catch (cause) {
+    throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a frame could not be searched for faces and plates', {
+      cause,
+    })
+  }
+}
+
+async function searchFaces(
+  frame: RawFrame,
+  objects: readonly Detection[],
+  detectors: Detectors,
+): Promise<FoundRegion[]> {
+  const whole = { x: 0, y: 0, w: frame.width, h: frame.height }
+  const scale = Math.min(1, FACE_SEARCH_WIDTH / frame.width)
+  const found = await detectors.faces.detect(frame, whole, scale, MIN_FACE_SCORE)
+  for (const { box, class: kind } of objects) {
+    if (kind !== 'person') continue
+    const upper = pixels(frame, grow({ ...box, h: 0.5 * box.h }, 0.1))
+    if (upper.w < 8 || upper.h < 8) continue
+    const closer = Math.min(3, PERSON_LOOK_PIXELS / Math.max(upper.w, upper.h))
+    found.push(...(await detectors.faces.detect(frame, upper, closer, MIN_FACE_SCORE)))
+  }
+  return found
+}
+
+async function searchPlates(
+  frame: RawFrame,
+  objects: readonly Detection[],
+  detectors: Detectors,
+): Promise<FoundRegion[]> {
+  const whole = { x: 0, y: 0, w: frame.width, h: frame.height }
+  const found = await detectors.plates.detect(frame, whole, MIN_PLATE_SCORE)
+  for (const { box, class: kind } of objects) {
+    if (kind === 'person' || kind === 'bicycle') continue
+    const part = pixels(frame, grow(box, 0.1))
+    if (part.w < 24 || part.h < 24) continue
+    found.push(...(await detectors.platesClose.detect(frame, part, MIN_PLATE_SCORE)))
+  }
+  return found
+}
+
+/** Keeps the surer of boxes that show the same thing; overlapping searches find most things twice. */
+function merge<T extends { readonly box: Box; readonly score: number }>(found: readonly T[]): T[] {
+  const kept: T[] = []
+  for (const item of [...found].sort((a, b) => b.score - a.score)) {
+    if (!kept.some((other) => iou(other.box, item.box) > 0.45)) kept.push(item)
+  }
+  return kept
+}
+
+function pixels(frame: RawFrame, box: Box): PixelBox {
+  const inside = clip(box) ?? { x: 0, y: 0, w: 0, h: 0 }
+  const x = Math.floor(inside.x * frame.width)
+  const y = Math.floor(inside.y * frame.height)
+  return {
+    x,
+    y,
+    w: Math.min(frame.width, Math.ceil((inside.x + inside.w) * frame.width)) - x,
+    h: Math.min(frame.height, Math.ceil((inside.y + inside.h) * frame.height)) - y,
+  }
+}
