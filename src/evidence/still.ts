@@ -1,0 +1,30 @@
+import sharp, { type Sharp } from 'sharp'
+import type { RedactedImage } from '../domain/frame.ts'
+
+// One thread and no cache: the analysis of live frames runs beside this, and pictures must not linger in memory.
+sharp.concurrency(1)
+sharp.cache(false)
+
+const JPEG_QUALITY = 90
+
+/** A still as JPEG, without metadata. */
+export async function encodeJpeg(image: RedactedImage): Promise<Uint8Array> {
+  return open(image).jpeg({ quality: JPEG_QUALITY, chromaSubsampling: '4:4:4' }).toBuffer()
+}
+
+/** A plate picture as PNG: small, and every pixel as it was. */
+export async function encodePng(image: RedactedImage): Promise<Uint8Array> {
+  return open(image).png({ compressionLevel: 9 }).toBuffer()
+}
+
+function open(image: RedactedImage): Sharp {
+  const { width, height, planes } = image
+  const size = width * height
+  const rgb = Buffer.allocUnsafe(size * 3)
+  for (let i = 0, o = 0; i < size; i++) {
+    rgb[o++] = planes[2 * size + i] ?? 0
+    rgb[o++] = planes[i] ?? 0
+    rgb[o++] = planes[size + i] ?? 0
+  }
+  return sharp(rgb, { raw: { width, height, channels: 3 } })
+}
