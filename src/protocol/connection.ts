@@ -1,0 +1,289 @@
+import { connect, type IClientOptions, type MqttClient } from 'mqtt'
+import { isRoadveilError, RoadveilError } from '../errors.ts'
+import { connectError, reasonCodeOf } from './broker-error.ts'
+import { MAX_PACKET_BYTES } from './limits.ts'
+import { createSlots } from './slots.ts'
+
+/** Where the broker is and how both sides prove who they are. */
+export interface BrokerAddress {
+  /** mqtts://host:port. */
+  readonly url: string
+  /** PEM: the only authority that the broker's certificate may come from. */
+  readonly ca: string
+  /** PEM: our certificate. */
+  readonly certificate: string
+  /** PEM: our private key. */
+  readonly key: string
+}
+
+/** One message that came in. */
+export interface IncomingMessage {
+  readonly topic: string
+  readonly payload: Buffer
+  /** True for a message that the broker kept from before we subscribed. */
+  readonly retained: boolean
+}
+
+/** How one connection is made. */
+export interface ConnectionOptions {
+  readonly address: BrokerAddress
+  readonly clientId: string
+  /** How long the broker keeps our subscriptions and waiting messages while we are away. */
+  readonly sessionExpirySeconds: number
+  /** Topic filters to subscribe to, QoS 1. */
+  readonly filters: readonly string[]
+  /** Retained message that the broker publishes when this connection ends, whichever way. */
+  readonly will?: { readonly topic: string; readonly payload: Buffer }
+  /**
+   * Takes one message; the next one waits, and the broker gets its PUBACK only afterwards: this is the back-pressure.
+   * Must not wait for a `publish` of the same connection, whose PUBACK waits behind this message.
+   */
+  readonly onMessage: (message: IncomingMessage) => Promise<void>
+  readonly timeouts: ConnectionTimeouts
+}
+
+/** How long the broker may take, in milliseconds. */
+export interface ConnectionTimeouts {
+  readonly connectMs: number
+  /** From writing a message to its PUBACK. */
+  readonly publishMs: number
+}
+
+/** Enough for four chunks on a bad mobile line (about 60 kbit/s). */
+export const DEFAULT_CONNECTION_TIMEOUTS: ConnectionTimeouts = { connectMs: 20_000, publishMs: 60_000 }
+
+/** A connection that stands. When it breaks it is over; whoever made it makes a new one. */
+export interface BrokerConnection extends AsyncDisposable {
+  /**
+   * Publishes at QoS 1 and waits for the PUBACK; at most four are on their way, the others wait.
+   *
+   * @throws RoadveilError ERR_MESSAGE_TOO_LARGE, ERR_PUBLISH_REFUSED, ERR_PUBLISH_TIMEOUT (which ends the connection)
+   *   or ERR_BROKER_LOST.
+   */
+  publish(topic: string, payload: Buffer, options?: PublishOptions): Promise<void>
+  /** Aborted when the connection has ended, with the RoadveilError that says why. */
+  readonly ended: AbortSignal
+}
+
+export interface PublishOptions {
+  readonly retain?: boolean
+  /** How long the broker may keep the message for a receiver that is away. */
+  readonly expirySeconds?: number
+}
+
+/** Messages on their way to the broker at once. */
+const MAX_IN_FLIGHT = 4
+const KEEPALIVE_SECONDS = 30
+const CLOSE_MS = 1000
+/** Fixed header, packet identifier and the properties that we use. */
+const PACKET_OVERHEAD_BYTES = 32
+
+/**
+ * Connects to a broker with MQTT 5 over TLS 1.3, both sides showing certificates, and subscribes.
+ *
+ * MQTT.js neither reconnects nor queues here: every connection is a new client, so that nothing is believed to be sent
+ * because it lies in that library's memory.
+ *
+ * @throws RoadveilError ERR_BROKER_UNREACHABLE, ERR_BROKER_TLS or ERR_BROKER_REFUSED; the signal's reason when aborted.
+ */
+export async function connectBroker(
+  options: ConnectionOptions,
+  signal: AbortSignal,
+): Promise<BrokerConnection> {
+  signal.throwIfAborted()
+  const client = connect(options.address.url, clientOptions(options))
+  const ending = new AbortController()
+  const end = (error: RoadveilError): void => {
+    if (!ending.signal.aborted) ending.abort(error)
+    client.stream.destroy()
+  }
+  client.handleMessage = (packet, done) => {
+    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload
+    options.onMessage({ topic: packet.topic, payload, retained: packet.retain }).then(
+      () => done(),
+      (cause: unknown) =>
+        end(new RoadveilError('ERR_BROKER_LOST', 'a message could not be handled', { cause })),
+    )
+  }
+  try {
+    client.connect()
+    const limits = await opened(client, options.timeouts.connectMs, signal)
+    watch(client, end)
+    const connection = publisher(client, limits, ending.signal, end, options)
+    await subscribe(client, options, ending.signal)
+    return connection
+  } catch (error) {
+    client.on('error', () => undefined)
+    // There is no stream yet when a certificate or key cannot be read.
+    ;(client.stream as MqttClient['stream'] | undefined)?.destroy()
+    throw isRoadveilError(error) || signal.aborted ? error : connectError(error, false)
+  }
+}
+
+function clientOptions(options: ConnectionOptions): IClientOptions {
+  const tls = {
+    ca: options.address.ca,
+    cert: options.address.certificate,
+    key: options.address.key,
+    minVersion: 'TLSv1.3',
+    rejectUnauthorized: true,
+  } as const
+  return {
+    ...tls,
+    protocolVersion: 5,
+    manualConnect: true,
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    clean: false,
+    clientId: options.clientId,
+    keepalive: KEEPALIVE_SECONDS,
+    connectTimeout: options.timeouts.connectMs,
+    properties: {
+      sessionExpiryInterval: options.sessionExpirySeconds,
+      receiveMaximum: MAX_IN_FLIGHT * 4,
+      maximumPacketSize: MAX_PACKET_BYTES,
+    },
+    ...(options.will && { will: { ...options.will, qos: 1, retain: true } }),
+  }
+}
+
+interface BrokerLimits {
+  readonly maximumPacketSize: number
+  readonly receiveMaximum: number
+}
+
+/** Waits for the CONNACK and tells what the broker accepts. */
+async function opened(client: MqttClient, connectMs: number, signal: AbortSignal): Promise<BrokerLimits> {
+  let secured = false
+  client.stream.once('secureConnect', () => (secured = true))
+  const { promise, resolve, reject } = Promise.withResolvers<BrokerLimits>()
+  const aborted = (): void => reject(signal.reason as Error)
+  const timer = setTimeout(() => {
+    reject(new RoadveilError('ERR_BROKER_UNREACHABLE', 'the broker did not answer in time'))
+  }, connectMs)
+  signal.addEventListener('abort', aborted)
+  client.once('error', (cause) => reject(connectError(cause, secured)))
+  client.once('close', () => reject(connectError(undefined, secured)))
+  client.once('connect', ({ properties }) => {
+    resolve({
+      maximumPacketSize: properties?.maximumPacketSize ?? MAX_PACKET_BYTES,
+      receiveMaximum: properties?.receiveMaximum ?? MAX_IN_FLIGHT,
+    })
+  })
+  try {
+    return await promise
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', aborted)
+  }
+}
+
+/** Ends the connection for good when anything about it breaks. */
+function watch(client: MqttClient, end: (error: RoadveilError) => void): void {
+  client.on('error', (cause) =>
+    end(new RoadveilError('ERR_BROKER_LOST', 'the connection to the broker broke', { cause })),
+  )
+  client.on('close', () =>
+    end(new RoadveilError('ERR_BROKER_LOST', 'the connection to the broker was closed')),
+  )
+  client.on('disconnect', ({ reasonCode }) => {
+    end(
+      new RoadveilError('ERR_BROKER_LOST', `the broker ended the connection with reason ${reasonCode ?? 0}`),
+    )
+  })
+}
+
+async function subscribe(client: MqttClient, options: ConnectionOptions, ended: AbortSignal): Promise<void> {
+  if (options.filters.length === 0) return
+  await settled(options.timeouts.connectMs, ended, (done) => {
+    client.subscribe([...options.filters], { qos: 1 }, (cause) => {
+      done(cause && new RoadveilError('ERR_BROKER_REFUSED', 'the broker refused the subscription', { cause }))
+    })
+  })
+}
+
+function publisher(
+  client: MqttClient,
+  limits: BrokerLimits,
+  ended: AbortSignal,
+  end: (error: RoadveilError) => void,
+  { timeouts }: ConnectionOptions,
+): BrokerConnection {
+  const slots = createSlots(Math.min(MAX_IN_FLIGHT, limits.receiveMaximum))
+  return {
+    ended,
+    async publish(topic, payload, { retain = false, expirySeconds } = {}) {
+      const bytes = payload.length + Buffer.byteLength(topic) + PACKET_OVERHEAD_BYTES
+      if (bytes > limits.maximumPacketSize) {
+        const sizes = `${bytes} bytes, the broker accepts ${limits.maximumPacketSize}`
+        throw new RoadveilError('ERR_MESSAGE_TOO_LARGE', `a message is too large for the broker: ${sizes}`)
+      }
+      const properties = expirySeconds === undefined ? {} : { messageExpiryInterval: expirySeconds }
+      await slots.use(async () => {
+        try {
+          await settled(timeouts.publishMs, ended, (done) => {
+            client.publish(topic, payload, { qos: 1, retain, properties }, (cause) =>
+              done(cause && refused(cause)),
+            )
+          })
+        } catch (error) {
+          // Its packet identifier stays taken, so the connection that did not answer is not used any longer.
+          if (error instanceof RoadveilError && error.code === 'ERR_PUBLISH_TIMEOUT') end(error)
+          throw error
+        }
+      })
+    },
+    async [Symbol.asyncDispose]() {
+      await close(client)
+    },
+  }
+}
+
+function refused(cause: Error): RoadveilError {
+  const reason = reasonCodeOf(cause)
+  return reason === undefined
+    ? new RoadveilError('ERR_BROKER_LOST', 'the connection ended before the message was acknowledged', {
+        cause,
+      })
+    : new RoadveilError('ERR_PUBLISH_REFUSED', `the broker refused a message with reason ${reason}`, {
+        cause,
+      })
+}
+
+/** Waits for an acknowledgement, but not beyond the time-out or the connection's end. */
+async function settled(
+  timeoutMs: number,
+  ended: AbortSignal,
+  start: (done: (error: RoadveilError | null | undefined) => void) => void,
+): Promise<void> {
+  ended.throwIfAborted()
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>()
+  const lost = (): void => reject(ended.reason as Error)
+  const timer = setTimeout(() => {
+    reject(new RoadveilError('ERR_PUBLISH_TIMEOUT', `the broker did not acknowledge within ${timeoutMs} ms`))
+  }, timeoutMs)
+  ended.addEventListener('abort', lost)
+  try {
+    start((error) => {
+      if (error) reject(error)
+      else resolve(undefined)
+    })
+    await promise
+  } finally {
+    clearTimeout(timer)
+    ended.removeEventListener('abort', lost)
+  }
+}
+
+/** Says goodbye with reason 4, "disconnect with will message" (MQTT 5, 3.14.2.1), and does not wait for it forever. */
+async function close(client: MqttClient): Promise<void> {
+  if (client.stream.destroyed) return
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => resolve(undefined), CLOSE_MS)
+  client.once('close', () => resolve(undefined))
+  client.end(false, { reasonCode: 4 })
+  await promise
+  clearTimeout(timer)
+  client.stream.destroy()
+}

@@ -1,0 +1,25 @@
+/** What the wire carries at most. Both sides refuse more, each before it costs memory or disk. */
+
+/** Bytes of one chunk. Brokers in the cloud cap a message at 128 KB. */
+export const MAX_CHUNK_BYTES = 96 * 1024
+
+/** Bytes of one sealed evidence: a package of 64 MiB and what encryption adds to it. */
+export const MAX_EVIDENCE_BYTES = 65 * 1024 * 1024
+
+/** Chunks of one sealed evidence. */
+export const MAX_CHUNKS = Math.ceil(MAX_EVIDENCE_BYTES / MAX_CHUNK_BYTES)
+
+/** Bytes of a signed manifest: one hash per chunk, base64 in its envelope, and room for the rest. */
+export const MAX_MANIFEST_BYTES = 96 * 1024
+
+/** Bytes of a signed receipt: at most every chunk index, base64 in its envelope. */
+export const MAX_RECEIPT_BYTES = 16 * 1024
+
+/** Bytes of a status message. */
+export const MAX_STATUS_BYTES = 4 * 1024
+
+/** Bytes of one packet that both sides accept: the largest payload, its topic and properties. */
+export const MAX_PACKET_BYTES = 128 * 1024
+
+/** Seconds that a broker may hold a manifest or chunk for a receiver that is away; the box sends it again anyway. */
+export const MESSAGE_EXPIRY_SECONDS = 600

@@ -1,0 +1,96 @@
+import { slugSchema } from '../domain/evidence.ts'
+import { RoadveilError } from '../errors.ts'
+import { MAX_CHUNKS } from './limits.ts'
+
+/** One device at one site: `<prefix>/v1/<site>/<device>`. */
+export interface Station {
+  readonly prefix: string
+  readonly site: string
+  readonly device: string
+}
+
+/** A topic of the protocol, taken apart. */
+export type Topic = { readonly site: string; readonly device: string } & (
+  | { readonly kind: 'status' }
+  | { readonly kind: 'manifest'; readonly evidenceId: string }
+  | { readonly kind: 'chunk'; readonly evidenceId: string; readonly index: number }
+  | { readonly kind: 'receipt'; readonly evidenceId: string }
+)
+
+const EVIDENCE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const INDEX = /^(0|[1-9]\d{0,5})$/
+const PREFIX = /^[a-zA-Z0-9_-]+(\/[a-zA-Z0-9_-]+)*$/
+
+/** Where a device says that it is there: retained, with a last will. */
+export const statusTopic = (station: Station): string => `${base(station)}/status`
+
+/** Where a device announces an evidence. */
+export const manifestTopic = (station: Station, evidenceId: string): string =>
+  `${base(station)}/evidence/${evidenceId}/manifest`
+
+/** Where a device sends the chunk with this index, counted from 0. */
+export const chunkTopic = (station: Station, evidenceId: string, index: number): string =>
+  `${base(station)}/evidence/${evidenceId}/chunk/${index}`
+
+/** Where the city answers about one evidence. */
+export const receiptTopic = (station: Station, evidenceId: string): string =>
+  `${base(station)}/receipt/${evidenceId}`
+
+/** What a device subscribes to: every receipt for itself. */
+export const receiptFilter = (station: Station): string => `${base(station)}/receipt/+`
+
+/** What the city subscribes to: evidence and status of every device below the prefix. */
+export function cityFilters(prefix: string): readonly [status: string, manifests: string, chunks: string] {
+  return [
+    `${prefix}/v1/+/+/status`,
+    `${prefix}/v1/+/+/evidence/+/manifest`,
+    `${prefix}/v1/+/+/evidence/+/chunk/+`,
+  ]
+}
+
+/**
+ * Takes a topic apart. Site, device, evidence id and index are checked, so that each is safe as a file name.
+ *
+ * @throws RoadveilError ERR_TOPIC for anything that this protocol would not write itself.
+ */
+export function parseTopic(prefix: string, topic: string): Topic {
+  const start = `${prefix}/v1/`
+  if (topic.length > 512 || !topic.startsWith(start))
+    throw notATopic('it does not begin with the prefix and v1')
+  const [site = '', device = '', ...rest] = topic.slice(start.length).split('/')
+  if (!isSlug(site) || !isSlug(device)) throw notATopic('its site or device is not a name')
+  const [kind, evidenceId = '', leaf, index = '', ...more] = rest
+  if (kind === 'status' && rest.length === 1) return { kind, site, device }
+  if (more.length > 0 || !EVIDENCE_ID.test(evidenceId)) throw notATopic('it names no evidence')
+  if (kind === 'receipt' && rest.length === 2) return { kind, site, device, evidenceId }
+  if (kind === 'evidence' && leaf === 'manifest' && rest.length === 3) {
+    return { kind: 'manifest', site, device, evidenceId }
+  }
+  if (kind === 'evidence' && leaf === 'chunk' && INDEX.test(index) && Number(index) < MAX_CHUNKS) {
+    return { kind: 'chunk', site, device, evidenceId, index: Number(index) }
+  }
+  throw notATopic('its end is not status, manifest, chunk or receipt')
+}
+
+/** True for an evidence id as it stands in topics and folder names: a lower-case UUID. */
+export function isEvidenceId(text: string): boolean {
+  return EVIDENCE_ID.test(text)
+}
+
+/** True for a name that may be a site or a device. */
+export function isSlug(text: string): boolean {
+  return slugSchema.safeParse(text).success
+}
+
+/** True for a prefix that holds no wildcard and no empty level. */
+export function isTopicPrefix(text: string): boolean {
+  return text.length <= 200 && PREFIX.test(text)
+}
+
+function base({ prefix, site, device }: Station): string {
+  return `${prefix}/v1/${site}/${device}`
+}
+
+function notATopic(why: string): RoadveilError {
+  return new RoadveilError('ERR_TOPIC', `a message came on a topic that is not of the protocol: ${why}`)
+}

@@ -1,0 +1,95 @@
+import { join } from 'node:path'
+
+/** Where everything of a trial lies: what belongs to the box, to the city, to the broker and to the authority. */
+export interface TrialLayout {
+  readonly directory: string
+  readonly box: BoxFiles
+  readonly city: CityFiles
+  readonly broker: BrokerFiles
+  readonly authority: { readonly certificate: string; readonly key: string }
+}
+
+/** The box's folder; roadveil.yaml goes beside `keys`. */
+export interface BoxFiles {
+  readonly directory: string
+  readonly config: string
+  readonly signingKey: string
+  readonly databaseKey: string
+  readonly ca: string
+  readonly certificate: string
+  readonly key: string
+  /** The city's public receipt key. */
+  readonly receiptPublicKey: string
+}
+
+export interface CityFiles {
+  readonly directory: string
+  readonly config: string
+  /** age identity that opens evidence. */
+  readonly identity: string
+  /** age identity to keep offline. */
+  readonly recovery: string
+  readonly receiptKey: string
+  readonly receiptPublicKey: string
+  readonly ca: string
+  readonly certificate: string
+  readonly key: string
+  /** Folder with one public key per device. */
+  readonly devices: string
+  /** Opened evidence, one folder each. */
+  readonly evidence: string
+  /** What the receiver is still putting together, and its quarantine. */
+  readonly state: string
+}
+
+export interface BrokerFiles {
+  readonly directory: string
+  readonly config: string
+  readonly acl: string
+  readonly ca: string
+  readonly certificate: string
+  readonly key: string
+}
+
+/** Names every file of a trial in `directory`. */
+export function trialLayout(directory: string): TrialLayout {
+  const box = join(directory, 'box')
+  const city = join(directory, 'city')
+  const broker = join(directory, 'broker')
+  return {
+    directory,
+    box: {
+      directory: box,
+      config: join(box, 'roadveil.yaml'),
+      signingKey: join(box, 'keys', 'device.pem'),
+      databaseKey: join(box, 'keys', 'database.key'),
+      ca: join(box, 'pki', 'ca.pem'),
+      certificate: join(box, 'pki', 'device.pem'),
+      key: join(box, 'pki', 'device.key'),
+      receiptPublicKey: join(box, 'city', 'receipt.pem'),
+    },
+    city: {
+      directory: city,
+      config: join(city, 'receiver.yaml'),
+      identity: join(city, 'identity.txt'),
+      recovery: join(city, 'recovery.txt'),
+      receiptKey: join(city, 'receipt.key'),
+      receiptPublicKey: join(city, 'receipt.pem'),
+      ca: join(city, 'pki', 'ca.pem'),
+      certificate: join(city, 'pki', 'receiver.pem'),
+      key: join(city, 'pki', 'receiver.key'),
+      devices: join(city, 'devices'),
+      evidence: join(city, 'evidence'),
+      state: join(city, 'state'),
+    },
+    broker: {
+      directory: broker,
+      config: join(broker, 'mosquitto.conf'),
+      acl: join(broker, 'acl'),
+      ca: join(broker, 'ca.pem'),
+      certificate: join(broker, 'broker.pem'),
+      key: join(broker, 'broker.key'),
+    },
+    authority: { certificate: join(directory, 'ca', 'ca.pem'), key: join(directory, 'ca', 'ca.key') },
+  }
+}

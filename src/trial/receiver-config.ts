@@ -1,0 +1,32 @@
+import { basename, relative } from 'node:path'
+import type { CityFiles } from './layout.ts'
+
+/** receiver.yaml of a trial, with a comment for every key. */
+export function receiverConfig(city: CityFiles, brokerUrl: string, topicPrefix: string): string {
+  const local = (file: string): string => relative(city.directory, file)
+  return `# The city's receiver: roadveil receive --config ${basename(city.config)}
+# File names are relative to this file's folder.
+broker:
+  url: ${brokerUrl}
+  topicPrefix: ${topicPrefix}
+  caFile: ${local(city.ca)}
+  certificateFile: ${local(city.certificate)}
+  keyFile: ${local(city.key)}
+
+# One public key per box, DEVICE.pem: whose evidence is believed. A box is added or removed while the receiver runs.
+devicesDirectory: ${local(city.devices)}
+
+# The age identity that opens evidence (0600). Keep ${basename(city.recovery)} offline; it opens evidence, too.
+identityFile: ${local(city.identity)}
+
+# The Ed25519 key that signs receipts (0600); boxes have its public half in city.receiptKeys.
+receiptKeyFile: ${local(city.receiptKey)}
+
+# Opened evidence: SITE/DEVICE/EVIDENCE/
+outputDirectory: ${local(city.evidence)}
+
+# Evidence that is still coming in (encrypted), and quarantine/ for what was refused.
+stateDirectory: ${local(city.state)}
+quarantineMaxMiB: 1024
+`
+}
