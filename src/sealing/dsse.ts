@@ -1,6 +1,7 @@
 import { sign, verify } from 'node:crypto'
 import { z } from 'zod'
 import { RoadveilError } from '../errors.ts'
+import { MAX_MANIFEST_BYTES } from '../protocol/limits.ts'
 import { parseStrictJson } from './json.ts'
 import type { SigningKey, VerifyKeys } from './keys.ts'
 
@@ -8,9 +9,6 @@ import type { SigningKey, VerifyKeys } from './keys.ts'
  * Signed envelopes after DSSE v1 (https://github.com/secure-systems-lab/dsse): the signature covers the payload together with
  * its type, so that what was signed for one purpose can't be used for another. Ed25519, exactly one signature, standard base64.
  */
-
-/** Larger envelopes are refused unread: the manifest of the largest evidence allowed has some 65 KB. */
-export const MAX_ENVELOPE_BYTES = 96 * 1024
 
 const base64 = z
   .string()
@@ -58,7 +56,8 @@ export function verifyEnvelope(
   keys: VerifyKeys,
 ): { readonly payload: Uint8Array; readonly keyId: string } {
   const envelope = parseStrictJson(bytes, envelopeSchema, {
-    maxBytes: MAX_ENVELOPE_BYTES,
+    // The manifest is the largest thing that is signed.
+    maxBytes: MAX_MANIFEST_BYTES,
     code: 'ERR_ENVELOPE_MALFORMED',
     what: 'the envelope',
   })

@@ -1,18 +1,14 @@
 import { z } from 'zod'
 import { slugSchema } from '../domain/evidence.ts'
 import { RoadveilError } from '../errors.ts'
-import { MAX_ENVELOPE_BYTES, signEnvelope, verifyEnvelope } from './dsse.ts'
+import { MAX_CHUNK_BYTES, MAX_CHUNKS, MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES } from '../protocol/limits.ts'
+import { signEnvelope, verifyEnvelope } from './dsse.ts'
 import { parseStrictJson } from './json.ts'
 import type { SigningKey, VerifyKeys } from './keys.ts'
 
 /**
  * The manifest of a sealed evidence: what the city learns before it decrypts, signed by the box. No plate, no picture, no rule.
  */
-
-/** Sealed evidence is stored and sent in pieces of this size; brokers in the cloud cap messages at 128 KB. */
-export const CHUNK_BYTES = 96 * 1024
-/** A sealed evidence is at most this long: the largest package and what age adds to it. */
-export const MAX_CIPHERTEXT_BYTES = 65 * 1024 * 1024
 
 const MANIFEST_TYPE = 'application/vnd.roadveil.manifest.v1+json'
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
@@ -28,13 +24,9 @@ export const manifestSchema = z.strictObject({
   judgedAt: instant.describe('When the rule was broken, on the time line of the camera'),
   sealedAt: instant.describe("When it was sealed, on the box's clock"),
   ciphertextSha256: sha256,
-  ciphertextBytes: z.int().min(1).max(MAX_CIPHERTEXT_BYTES),
-  chunkBytes: z.literal(CHUNK_BYTES),
-  chunks: z
-    .array(sha256)
-    .min(1)
-    .max(Math.ceil(MAX_CIPHERTEXT_BYTES / CHUNK_BYTES))
-    .describe('SHA-256 of each chunk'),
+  ciphertextBytes: z.int().min(1).max(MAX_EVIDENCE_BYTES),
+  chunkBytes: z.literal(MAX_CHUNK_BYTES),
+  chunks: z.array(sha256).min(1).max(MAX_CHUNKS).describe('SHA-256 of each chunk'),
   recipients: z.strictObject({ operational: fingerprint, recovery: fingerprint }),
 })
 export type Manifest = z.infer<typeof manifestSchema>
@@ -55,7 +47,7 @@ export function verifyManifest(
 ): Manifest {
   const { payload } = verifyEnvelope(envelope, MANIFEST_TYPE, sender.deviceKeys)
   const manifest = parseStrictJson(payload, manifestSchema, {
-    maxBytes: MAX_ENVELOPE_BYTES,
+    maxBytes: MAX_MANIFEST_BYTES,
     code: 'ERR_MANIFEST_INVALID',
     what: 'the manifest',
   })

@@ -2,14 +2,12 @@ import { z } from 'zod'
 import { slugSchema } from '../domain/evidence.ts'
 import type { Receipt } from '../domain/receipt.ts'
 import { RoadveilError } from '../errors.ts'
+import { MAX_CHUNKS, MAX_RECEIPT_BYTES } from '../protocol/limits.ts'
 import { signEnvelope, verifyEnvelope } from './dsse.ts'
 import { parseStrictJson } from './json.ts'
 import type { SigningKey, VerifyKeys } from './keys.ts'
-import { CHUNK_BYTES, MAX_CIPHERTEXT_BYTES } from './manifest.ts'
 
 const RECEIPT_TYPE = 'application/vnd.roadveil.receipt.v1+json'
-const MAX_RECEIPT_BYTES = 16 * 1024
-const MAX_CHUNKS = Math.ceil(MAX_CIPHERTEXT_BYTES / CHUNK_BYTES)
 
 const receiptBase = {
   deviceId: slugSchema,

@@ -3,8 +3,9 @@ import { Encrypter } from 'age-encryption'
 import type { RedactedEvidence } from '../domain/evidence.ts'
 import type { EpochMs } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
+import { MAX_CHUNK_BYTES, MAX_EVIDENCE_BYTES } from '../protocol/limits.ts'
 import { fingerprint, type SigningKey } from './keys.ts'
-import { CHUNK_BYTES, MAX_CIPHERTEXT_BYTES, signManifest } from './manifest.ts'
+import { signManifest } from './manifest.ts'
 import { packEvidence } from './package.ts'
 
 /** Who can open evidence, as age recipients (`age1…`). */
@@ -22,7 +23,7 @@ export interface SealedEvidence {
   readonly ciphertext: Uint8Array
   /** Lower-case hex. */
   readonly ciphertextSha256: string
-  /** The ciphertext in pieces of at most `CHUNK_BYTES`: views, not copies. */
+  /** The ciphertext in pieces of at most `MAX_CHUNK_BYTES`: views, not copies. */
   readonly chunks: readonly Uint8Array[]
 }
 
@@ -39,7 +40,7 @@ export async function sealEvidence(
   const { facts } = evidence
   const encrypter = encrypterFor(to.recipients)
   const ciphertext = await encrypter.encrypt(await packEvidence(evidence))
-  if (ciphertext.length > MAX_CIPHERTEXT_BYTES) {
+  if (ciphertext.length > MAX_EVIDENCE_BYTES) {
     throw new RoadveilError('ERR_EVIDENCE_TOO_LARGE', `evidence ${facts.evidenceId} is too large when sealed`)
   }
   const chunks = sliceChunks(ciphertext)
@@ -55,7 +56,7 @@ export async function sealEvidence(
       sealedAt: new Date(to.sealedAt).toISOString(),
       ciphertextSha256,
       ciphertextBytes: ciphertext.length,
-      chunkBytes: CHUNK_BYTES,
+      chunkBytes: MAX_CHUNK_BYTES,
       chunks: chunks.map(sha256Hex),
       recipients: {
         operational: fingerprint(to.recipients.operational),
@@ -80,9 +81,9 @@ function encrypterFor(recipients: Recipients): Encrypter {
 }
 
 function sliceChunks(bytes: Uint8Array): Uint8Array[] {
-  const count = Math.ceil(bytes.length / CHUNK_BYTES)
+  const count = Math.ceil(bytes.length / MAX_CHUNK_BYTES)
   return Array.from({ length: count }, (_, index) =>
-    bytes.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES),
+    bytes.subarray(index * MAX_CHUNK_BYTES, (index + 1) * MAX_CHUNK_BYTES),
   )
 }
 

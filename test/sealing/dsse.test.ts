@@ -1,5 +1,6 @@
 import t from 'tap'
-import { MAX_ENVELOPE_BYTES, preAuthEncoding, signEnvelope, verifyEnvelope } from '../../src/sealing/dsse.ts'
+import { MAX_MANIFEST_BYTES } from '../../src/protocol/limits.ts'
+import { preAuthEncoding, signEnvelope, verifyEnvelope } from '../../src/sealing/dsse.ts'
 import { signingKeyFixture, verifyKeysOf } from './keys.fixture.ts'
 
 const TYPE = 'application/vnd.roadveil.test+json'
@@ -71,7 +72,7 @@ await t.test('what is not strictly an envelope is malformed', async (t) => {
     JSON.stringify({ ...parsed, signatures: { length: 1, 0: signature } }),
     envelope.toString().replace('{', '{"__proto__":{"payloadType":"x"},'),
     '['.repeat(50_000),
-    ' '.repeat(MAX_ENVELOPE_BYTES + 1),
+    ' '.repeat(MAX_MANIFEST_BYTES + 1),
   ]
   for (const text of texts) {
     t.throws(

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { MAX_CHUNK_BYTES } from '../../src/protocol/limits.ts'
 import { createCityIdentity, identityFile, parseIdentityFile } from '../../src/sealing/identity.ts'
-import { CHUNK_BYTES, signManifest, verifyManifest } from '../../src/sealing/manifest.ts'
+import { signManifest, verifyManifest } from '../../src/sealing/manifest.ts'
 import { openEvidence } from '../../src/sealing/open.ts'
 import { packEvidence } from '../../src/sealing/package.ts'
 import { sealEvidence } from '../../src/sealing/seal.ts'
@@ -41,7 +42,7 @@ await t.test(
     t.same(Buffer.concat(sealed.chunks), Buffer.from(sealed.ciphertext))
     t.equal(sealed.chunks.length, 3)
     sealed.chunks.forEach((chunk, index) => {
-      t.ok(chunk.length <= CHUNK_BYTES)
+      t.ok(chunk.length <= MAX_CHUNK_BYTES)
       t.equal(createHash('sha256').update(chunk).digest('hex'), manifest.chunks[index])
     })
     const text = JSON.stringify(manifest) + Buffer.from(sealed.manifest).toString()
@@ -114,7 +115,7 @@ await t.test('a change anywhere in the ciphertext is found before anything is de
 await t.test('even signed garbage is refused: age authenticates what it decrypts', async (t) => {
   const manifest = verifyManifest(sealed.manifest, sender)
   const { ciphertext } = sealed
-  for (const offset of [0, 30, 120, 250, 400, 1000, CHUNK_BYTES, ciphertext.length - 1]) {
+  for (const offset of [0, 30, 120, 250, 400, 1000, MAX_CHUNK_BYTES, ciphertext.length - 1]) {
     const changed = Uint8Array.from(ciphertext)
     changed[offset] = (changed[offset] ?? 0) ^ 0x01
     const ciphertextSha256 = createHash('sha256').update(changed).digest('hex')
