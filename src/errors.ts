@@ -61,6 +61,12 @@ export const ERRORS = {
   ERR_EVIDENCE_INCOMPLETE: {
     hint: 'The video that this violation needs was not complete; nothing was kept.',
   },
+  ERR_EVIDENCE_TIMEOUT: {
+    hint: 'The machine is too slow or too busy to redact a clip; analyse fewer cameras or frames per second.',
+  },
+  ERR_EVIDENCE_OVERLOAD: {
+    hint: 'Violations come faster than they can be redacted; check the zones and rules with `roadveil check`, or use fewer cameras.',
+  },
   ERR_ENCODE_FAILED: { hint: 'Check that ffmpeg has libx264 (ffmpeg -encoders) and that memory is free.' },
 
   // protocol/
@@ -147,7 +153,7 @@ export const ERRORS = {
   },
   ERR_VAULT_UNREACHABLE: {
     exit: 4,
-    hint: 'Start it with `roadveil run`, and ask as the same user with the same config.',
+    hint: 'Start Roadveil (`roadveil run`), and ask as the user that runs it with the same config.',
   },
   ERR_CONTROL_REQUEST: {
     hint: 'The command and the running vault come from different versions; restart the vault.',
@@ -157,16 +163,9 @@ export const ERRORS = {
   ERR_EVIDENCE_INVALID: {
     hint: 'Nothing of it was kept, because it does not match its own facts; restart vision and vault from one version.',
   },
-  ERR_INTAKE_FAILED: {
-    hint: 'The evidence was not kept. Look in the log of vault for what went wrong just before.',
-  },
 
   // cli/
   ERR_USAGE: { exit: 2, hint: 'Run `roadveil --help`, or `roadveil VERB --help` for one verb.' },
-  ERR_VAULT_UNREACHABLE: {
-    exit: 4,
-    hint: 'Start Roadveil (`roadveil run`), and ask as the user that runs it with the same config.',
-  },
   ERR_ALREADY_THERE: {
     hint: 'Nothing was overwritten: name an empty folder, or move the old files away first.',
   },
@@ -186,7 +185,9 @@ export const ERRORS = {
   },
   ERR_ENVELOPE_TYPE: { hint: 'It was signed for another purpose; nothing of it was used.' },
   ERR_SIGNATURE_INVALID: { hint: 'It was changed or forged on its way; nothing of it was used.' },
-  ERR_MANIFEST_INVALID: { hint: 'The manifest is not for this device or not of the expected form; set it aside.' },
+  ERR_MANIFEST_INVALID: {
+    hint: 'The manifest is not for this device or not of the expected form; set it aside.',
+  },
   ERR_RECEIPT_INVALID: {
     hint: 'The receipt is not for this device or not of the expected form; nothing was deleted for it.',
   },
@@ -197,8 +198,50 @@ export const ERRORS = {
     hint: "The identity does not open it: use the one that belongs to the recipients in the box's config.",
   },
   ERR_PACKAGE_MALFORMED: { hint: 'The opened evidence is not a package of the expected form; set it aside.' },
-  ERR_PACKAGE_MISMATCH: { hint: 'The files are not the ones that evidence.json names; set the evidence aside.' },
-  ERR_EVIDENCE_TOO_LARGE: { hint: 'Shorten the clip or use fewer pictures: a sealed evidence has at most 64 MiB.' },
+  ERR_PACKAGE_MISMATCH: {
+    hint: 'The files are not the ones that evidence.json names; set the evidence aside.',
+  },
+  ERR_EVIDENCE_TOO_LARGE: {
+    hint: 'Shorten the clip or use fewer pictures: a sealed evidence has at most 64 MiB.',
+  },
+
+  // store/
+  ERR_STORE_KEY: {
+    hint: 'The database key does not open this store, or the start of the file is damaged: put the right key file in place, or move the store away.',
+  },
+  ERR_STORE_PLAIN: { hint: 'The file is an unencrypted database; move it away and a new store is made.' },
+  ERR_STORE_FOLDER: {
+    hint: 'The folder of the store must belong to the user that runs Roadveil and have mode 0700.',
+  },
+  ERR_STORE_LOCKED: { hint: 'Stop the other roadveil process that uses this store.' },
+  ERR_STORE_VERSION: { hint: 'A newer Roadveil wrote this store; install that version or a later one.' },
+  ERR_STORE_PRAGMA: {
+    hint: 'The database library is not the one that Roadveil was built with; reinstall it.',
+  },
+  ERR_STORE_CORRUPT: {
+    hint: 'The store is damaged: stop Roadveil, keep a copy of the file, and restore or replace it.',
+  },
+  ERR_STORE_FULL: {
+    hint: 'Nothing that was stored is lost. Free disk space or raise store.maxSizeMiB, and check why the city sends no receipts.',
+  },
+  ERR_STORE_IO: {
+    hint: 'The disk failed to read or write; check it (dmesg, smartctl) before anything else.',
+  },
+  ERR_EVIDENCE_CONFLICT: { hint: 'Another evidence with this id is stored already; nothing was changed.' },
+  ERR_EVIDENCE_UNKNOWN: { hint: 'See what is stored with `roadveil evidence list`.' },
+  ERR_RECEIPT_MISMATCH: {
+    hint: 'The receipt names another ciphertext than the one stored; nothing was deleted for it.',
+  },
+  ERR_HOLD_EXISTS: { hint: 'There is a hold on it already; release that one first to change it.' },
+  ERR_HOLD_UNKNOWN: { hint: 'There is no hold on it; see `roadveil evidence list`.' },
+  ERR_AUDIT_BROKEN: {
+    hint: 'The audit log was changed from outside: keep a copy of the store and tell the privacy officer.',
+  },
+
+  // retention/
+  ERR_CLOCK_WRONG: {
+    hint: 'Set the clock of this machine (timedatectl); nothing is purged by age until it is right.',
+  },
 } as const satisfies Record<string, { readonly hint: string; readonly exit?: 1 | 2 | 3 | 4 }>
 
 export type ErrorCode = keyof typeof ERRORS
