@@ -159,6 +159,23 @@ export const ERRORS = {
     hint: 'The command and the running vault come from different versions; restart the vault.',
   },
 
+  // health/
+  ERR_STORE_NEARLY_FULL: {
+    hint: 'Get delivery going again, release legal holds that are no longer needed, or raise store.maxSizeMiB.',
+  },
+  ERR_VISION_GONE: { hint: 'Nothing is being watched. Look in the log of vision for why it stopped.' },
+  ERR_CAMERA_DOWN: { hint: 'Look in the log of vision for this camera; it is reconnected by itself.' },
+  ERR_BACKLOG_OLD: {
+    hint: 'Check the broker and that the receiver of the city runs; the evidence is kept until it answers.',
+  },
+  ERR_CERTIFICATE_UNREADABLE: { hint: 'The file must hold a certificate in PEM that Roadveil may read.' },
+  ERR_CERTIFICATE_EXPIRY: {
+    hint: 'Get a new certificate from the city, put it in place of the old one and restart vault.',
+  },
+  ERR_CLOCK_UNSYNCHRONIZED: {
+    hint: 'Run chrony or systemd-timesyncd against a time server that the box can reach; evidence names the state of the clock.',
+  },
+
   // vault/
   ERR_EVIDENCE_INVALID: {
     hint: 'Nothing of it was kept, because it does not match its own facts; restart vision and vault from one version.',

@@ -1,0 +1,51 @@
+import t from 'tap'
+import { judgeCondition } from '../../src/health/warnings.ts'
+import type { Condition } from '../../src/health/warnings.ts'
+import { readExpiry } from '../../src/health/certificate.ts'
+
+const now = Date.parse('2026-03-02T10:00:00Z')
+const days = (count: number): number => now + count * 86_400_000
+const well: Condition = {
+  vision: { connected: true },
+  cameras: [{ camera: 'c1', state: 'live' }],
+  uncheckedRedactions: 0,
+  broker: { connected: true, code: null },
+  outbox: { count: 1, oldestAt: now - 5_000 },
+  store: { bytes: 10, maxBytes: 100 },
+  clock: { synchronized: true, source: 'chrony', offsetMs: 0, lastSyncAt: null },
+  certificates: [{ file: 'box.crt', expiresAt: days(31) }],
+}
+
+await t.test('a box that is well has no warnings', async (t) => t.same(judgeCondition(well, now), []))
+
+await t.test('each trouble has its code, its cause and what to do', async (t) => {
+  const troubles: [Partial<Condition>, string, RegExp][] = [
+    [{ vision: { connected: false } }, 'ERR_VISION_GONE', /vision/],
+    [{ cameras: [{ camera: 'c1', state: 'down' }] }, 'ERR_CAMERA_DOWN', /c1/],
+    [
+      { cameras: [{ camera: 'c1', state: 'down', code: 'ERR_CAMERA_STALLED' }] },
+      'ERR_CAMERA_STALLED',
+      /c1 is down/,
+    ],
+    [{ uncheckedRedactions: 3 }, 'ERR_REDACTION_UNCHECKED', /3 violations/],
+    [{ broker: { connected: false, code: null } }, 'ERR_BROKER_LOST', /broker/],
+    [{ broker: { connected: false, code: 'ERR_BROKER_TLS' } }, 'ERR_BROKER_TLS', /broker/],
+    [{ outbox: { count: 2, oldestAt: now - 2 * 3_600_000 } }, 'ERR_BACKLOG_OLD', /2 evidence.*2 h/],
+    [{ store: { bytes: 81, maxBytes: 100 } }, 'ERR_STORE_NEARLY_FULL', /81 %/],
+    [{ clock: { ...well.clock, synchronized: false } }, 'ERR_CLOCK_UNSYNCHRONIZED', /not synchronized/],
+    [{ clock: { ...well.clock, synchronized: null } }, 'ERR_CLOCK_UNSYNCHRONIZED', /not known/],
+    [{ certificates: [{ file: 'a.crt', expiresAt: days(29) }] }, 'ERR_CERTIFICATE_EXPIRY', /in 29 days/],
+    [{ certificates: [{ file: 'a.crt', expiresAt: days(-1) }] }, 'ERR_CERTIFICATE_EXPIRY', /has expired/],
+    [{ certificates: [{ file: 'a.crt', expiresAt: undefined }] }, 'ERR_CERTIFICATE_UNREADABLE', /a\.crt/],
+  ]
+  for (const [trouble, code, message] of troubles) {
+    const warnings = judgeCondition({ ...well, ...trouble }, now)
+    t.equal(warnings.length, 1, code)
+    t.match(warnings[0], { code, message, hint: /\w/ })
+  }
+})
+
+await t.test('a file without a certificate has no expiry', async (t) => {
+  t.equal(await readExpiry(import.meta.filename), undefined)
+  t.equal(await readExpiry('/nowhere'), undefined)
+})
