@@ -1,12 +1,15 @@
 /**
- * Takes credentials out of URLs in a text: `rtsp://user:secret@host/` becomes `rtsp://***@host/`.
+ * Takes credentials out of URLs in a text: `rtsp://user:secret@host/` becomes `rtsp://***@host/`. Some cameras take
+ * them as parameters, `password=secret`: those go, too.
  *
  * Greedy on purpose: a password may hold `/`, `:` and `@`, so everything up to the last `@` of the word goes. A text that
  * is too long to be looked at is not returned at all.
  */
 export function scrubCredentials(text: string): string {
   if (text.length > 4096) return '[text too long]'
-  return text.replace(/\/\/[^\s"'<>]*@/g, '//***@')
+  return text
+    .replace(/\/\/[^\s"'<>]*@/g, '//***@')
+    .replace(/\b(pass(?:word|wd)?|pwd|token|secret)=[^&\s"'<>]*/gi, '$1=***')
 }
 
 /** The text on one line without control characters, so that it can neither break a log line nor steer a terminal. */
