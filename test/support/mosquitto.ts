@@ -22,14 +22,18 @@ const START_MS = 10_000
 /** Sets up a trial in `directory` and starts its broker. */
 export async function startMosquitto(
   directory: string,
-  names: { readonly site?: string; readonly device?: string } = {},
+  names: {
+    readonly site?: string
+    readonly device?: string
+    readonly hosts?: readonly [string, ...string[]]
+  } = {},
 ): Promise<TestBroker> {
   const port = await freePort()
   const trial = await createTrial(directory, {
     site: names.site ?? 'hill-street',
     device: names.device ?? 'box-1',
     topicPrefix: 'roadveil',
-    hosts: ['127.0.0.1', 'localhost'],
+    hosts: names.hosts ?? ['127.0.0.1', 'localhost'],
     port,
     now: new Date(),
   })
