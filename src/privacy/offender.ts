@@ -4,6 +4,7 @@ import { type Box, centre, contains, coverage, interpolate, iou } from '../domai
 import type { PathPoint } from '../domain/track.ts'
 import { type Chain, boxAt } from './chain.ts'
 import type { Findings, FoundRegion } from './findings.ts'
+import type { Followed } from './follow.ts'
 
 /** The offender's plate as it may stay readable in one frame. */
 export interface OffenderPlate {
@@ -62,32 +63,38 @@ export function pathBoxAt(path: readonly PathPoint[], at: EpochMs): Box | undefi
 }
 
 /**
- * Which plate of each frame is the offender's. A frame with any doubt has none: the offender not seen in it, more than one
- * candidate of equal worth, or another vehicle over the plate.
+ * Which plate of each frame is the offender's. A frame with any doubt has none: the offender not seen in it, another
+ * vehicle over the plate, or another plate that might be it as well.
  */
 export function offenderPlates(
   offender: Chain<Detection>,
   objectChains: readonly Chain<Detection>[],
-  plateChains: readonly Chain<FoundRegion>[],
-  frames: readonly Findings[],
+  plates: readonly Followed[],
 ): OffenderPlate[] {
-  const inside = (box: Box, plate: Box): boolean => coverage(plate, box) > 0.9 && plate.w < 0.6 * box.w
-  const candidates = plateChains.map((chain) => {
-    const sure = chain.sightings.filter(({ index, item }) => {
-      const at = offender.sightings.find((sighting) => sighting.index === index)
-      return (
-        at && inside(at.box, item.box) && !overlappedByOther(item.box, index, at.box, offender, objectChains)
-      )
+  const candidates = plates
+    .filter(({ owner }) => owner === offender)
+    .map(({ chain }) => {
+      const sure = chain.sightings.filter(({ index, item: { found } }) => {
+        const at = offender.sightings.find((sighting) => sighting.index === index)
+        return (
+          at &&
+          fits(at.box, found.box) &&
+          !overlappedByOther(found.box, index, at.box, offender, objectChains)
+        )
+      })
+      return { sure, worth: sure.reduce((sum, { item }) => sum + item.found.score, 0) }
     })
-    return { chain, sure, worth: sure.reduce((sum, { item }) => sum + item.score, 0) }
-  })
-  candidates.sort((a, b) => b.worth - a.worth)
+    .sort((a, b) => b.worth - a.worth)
   const [best, second] = candidates
-  if (!best || best.sure.length === 0) return []
-  // Front and rear plates of one car are never seen together: two chains at the same time are a doubt, unless one is a mere flicker.
-  const rivals = second && second.worth > 0.5 * best.worth && overlapInTime(best.sure, second.sure)
-  if (rivals) return []
-  return best.sure.filter(({ index }) => frames[index]).map(({ index, item }) => ({ index, plate: item }))
+  if (!best) return []
+  // Front and rear plate of one car are never seen together: two at a time are a doubt, unless one is a mere flicker.
+  if (second && second.worth > 0.5 * best.worth && overlapInTime(best.sure, second.sure)) return []
+  return best.sure.map(({ index, item }) => ({ index, plate: item.found }))
+}
+
+/** A plate lies within its vehicle and is much smaller. */
+function fits(vehicle: Box, plate: Box): boolean {
+  return coverage(plate, vehicle) > 0.9 && plate.w < 0.6 * vehicle.w
 }
 
 function overlappedByOther(

@@ -4,6 +4,7 @@ import { type Box, centre, clip, coverage, grow, iou } from '../domain/geometry.
 import type { PathPoint } from '../domain/track.ts'
 import { type Chain, boxAt, chainBoxes } from './chain.ts'
 import type { Findings, FoundRegion } from './findings.ts'
+import { bestScore, follow, placeAt } from './follow.ts'
 import { offenderChain, offenderPlates } from './offender.ts'
 
 /** What is hidden in one frame, and the one plate that is not. */
@@ -12,15 +13,11 @@ export interface FramePlan {
   readonly offenderPlate?: FoundRegion
 }
 
-/** A sure detection is followed for two seconds beyond its ends; at 5 frames a second that is this many frames. */
-const REACH_FRAMES = 10
-
-/** A single weak detection hides what it shows and a moment around it, but does not wander far. */
-const WEAK_REACH_FRAMES = 2
-const WEAK_SCORE = 0.5
-
 /** Masks are grown by this share on each side: a detector's box may cut letters and chins. */
-const MASK_GROWTH = 0.15
+const MASK_GROWTH = 0.2
+
+/** Two boxes that overlap by more than this are the same plate found twice. */
+const SAME_PLATE_OVERLAP = 0.25
 
 /** Below these box heights, in shares of the picture's height, a head has no face and a vehicle no plate that can be read. */
 const MIN_PERSON_HEIGHT = 0.05
@@ -34,82 +31,36 @@ const MIN_VEHICLE_HEIGHT = 0.06
  */
 export function planRegions(frames: readonly Findings[], offenderPath: readonly PathPoint[]): FramePlan[] {
   const objects = chainBoxes(frames.map((frame) => frame.objects))
-  const plates = chainBoxes(frames.map((frame) => frame.plates))
-  const faces = chainBoxes(frames.map((frame) => frame.faces))
+  const plates = follow(
+    'plate',
+    frames.map((frame) => frame.plates),
+    objects,
+  )
+  const faces = follow(
+    'face',
+    frames.map((frame) => frame.faces),
+    objects,
+  )
   const offender = offenderChain(objects, frames, offenderPath)
   const kept = new Map(
-    offender
-      ? offenderPlates(offender, objects, plates, frames).map(({ index, plate }) => [index, plate])
-      : [],
+    offender ? offenderPlates(offender, objects, plates).map(({ index, plate }) => [index, plate]) : [],
   )
 
   return frames.map((_, index) => {
     const offenderPlate = kept.get(index)
-    const shown = [...at(plates, index, 'plate'), ...at(faces, index, 'face')].filter(
-      (region) => !(offenderPlate && region.kind === 'plate' && iou(region.box, offenderPlate.box) > 0.3),
-    )
-    const carried = [
-      ...carry(objects, plates, index, 'plate').filter(
-        (region) => !offenderPlate || iou(region.box, offenderPlate.box) <= 0.1,
-      ),
-      ...carry(objects, faces, index, 'face'),
-    ].filter(
-      (region) => !shown.some((other) => other.kind === region.kind && coverage(region.box, other.box) > 0.8),
-    )
-    const known = [...shown, ...carried]
+    const known = [...plates, ...faces].flatMap((followed): Region[] => {
+      const place = placeAt(followed, index)
+      if (!place) return []
+      const isOffenders =
+        followed.kind === 'plate' && offenderPlate && iou(place.box, offenderPlate.box) > SAME_PLATE_OVERLAP
+      if (isOffenders) return []
+      const source = place.seen ? 'detected' : 'followed'
+      return [{ kind: followed.kind, box: grow(place.box, MASK_GROWTH), source, score: bestScore(followed) }]
+    })
     const regions = [...known, ...inferred(objects, offender, known, index)]
       .map((region) => ({ ...region, box: clip(region.box) }))
       .filter((region): region is Region => region.box !== undefined)
     return offenderPlate ? { regions, offenderPlate } : { regions }
-  })
-}
-
-/** Regions that are found in the frame, or followed into it from other frames. */
-function at(chains: readonly Chain<FoundRegion>[], index: number, kind: 'face' | 'plate'): Region[] {
-  return chains.flatMap((chain): Region[] => {
-    const best = Math.max(...chain.sightings.map(({ item }) => item.score))
-    const found = boxAt(
-      chain,
-      index,
-      best < WEAK_SCORE && chain.sightings.length < 3 ? WEAK_REACH_FRAMES : REACH_FRAMES,
-    )
-    if (!found) return []
-    return [
-      { kind, box: grow(found.box, MASK_GROWTH), source: found.seen ? 'detected' : 'followed', score: best },
-    ]
-  })
-}
-
-/** Regions known from other frames, moved to where the person or vehicle that they belong to is in this one. */
-function carry(
-  owners: readonly Chain<Detection>[],
-  chains: readonly Chain<FoundRegion>[],
-  index: number,
-  kind: 'face' | 'plate',
-): Region[] {
-  return owners.flatMap((owner): Region[] => {
-    const isPerson = owner.sightings[0]?.item.class === 'person'
-    const here = boxAt(owner, index, WEAK_REACH_FRAMES)?.box
-    if (!here || (kind === 'plate' && isPerson)) return []
-    return chains.flatMap((chain): Region[] => {
-      const sure = chain.sightings.filter(({ item }) => item.score >= WEAK_SCORE)
-      if (sure.some((sighting) => sighting.index === index)) return []
-      const nearest = [...sure].sort((a, b) => Math.abs(a.index - index) - Math.abs(b.index - index))[0]
-      if (!nearest) return []
-      const there = boxAt(owner, nearest.index, 0)?.box
-      if (!there || coverage(nearest.box, there) < 0.8) return []
-      const stands = iou(here, there) > 0.8
-      if (!stands && Math.abs(nearest.index - index) > REACH_FRAMES) return []
-      const sx = here.w / there.w
-      const sy = here.h / there.h
-      const box: Box = {
-        x: here.x + (nearest.box.x - there.x) * sx,
-        y: here.y + (nearest.box.y - there.y) * sy,
-        w: nearest.box.w * sx,
-        h: nearest.box.h * sy,
-      }
-      return [{ kind, box: grow(box, MASK_GROWTH + 0.1), source: 'followed', score: nearest.item.score }]
-    })
   })
 }
 

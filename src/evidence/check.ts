@@ -1,0 +1,82 @@
+import type { RawFrame } from '../domain/frame.ts'
+import type { Box } from '../domain/geometry.ts'
+import type { PathPoint } from '../domain/track.ts'
+import { RoadveilError } from '../errors.ts'
+import { type PlateTextNetwork, readPlate } from '../plates/read.ts'
+import type { PlateReading } from '../plates/vote.ts'
+import type { Findings, FoundRegion } from '../privacy/findings.ts'
+import { pathBoxAt } from '../privacy/offender.ts'
+import { type FramePlan, planRegions } from '../privacy/plan.ts'
+import { type Detectors, searchFrame } from '../privacy/search.ts'
+import type { Span } from './spans.ts'
+
+/** One piece of video of a violation. Every call of `frames` decodes the same frames afresh. */
+export interface Footage {
+  readonly span: Span
+  frames(signal: AbortSignal): AsyncIterable<RawFrame>
+}
+
+/** The networks that evidence needs. */
+export interface EvidenceDeps {
+  readonly detectors: Detectors
+  readonly plateText: PlateTextNetwork
+}
+
+/** One frame that was searched: what to hide in it, and what was read on the offender's plate. */
+export interface CheckedFrame {
+  readonly capturedAt: number
+  readonly plan: FramePlan
+  readonly reading?: PlateReading
+}
+
+/** Fewer than this share of the frames that a span should have is no evidence. */
+const MIN_FRAME_SHARE = 0.5
+
+/**
+ * Searches every frame of a piece of footage, then plans them all together: what is found in one is followed into its
+ * neighbours.
+ *
+ * @param path the offender's
+ * @throws RoadveilError ERR_REDACTION_UNCHECKED when a frame could not be searched, ERR_EVIDENCE_INCOMPLETE when too many
+ *   are missing
+ */
+export async function checkFootage(
+  footage: Footage,
+  path: readonly PathPoint[],
+  fps: number,
+  deps: EvidenceDeps,
+  signal: AbortSignal,
+): Promise<CheckedFrame[]> {
+  const findings: Findings[] = []
+  const readings = new Map<FoundRegion, PlateReading>()
+  for await (const frame of footage.frames(signal)) {
+    const found = await searchFrame(frame, deps.detectors)
+    findings.push(found)
+    const offender = pathBoxAt(path, frame.capturedAt)
+    if (!offender) continue
+    for (const plate of found.plates) {
+      if (!isOn(offender, plate.box)) continue
+      const reading = await readPlate(frame, plate.box, deps.plateText)
+      if (reading) readings.set(plate, reading)
+    }
+  }
+  const expected = ((footage.span.to - footage.span.from) / 1000) * fps
+  if (findings.length < expected * MIN_FRAME_SHARE) {
+    const counts = `${findings.length} of ${Math.round(expected)}`
+    throw new RoadveilError('ERR_EVIDENCE_INCOMPLETE', `only ${counts} frames could be decoded`)
+  }
+  const plans = planRegions(findings, path)
+  return findings.map(({ capturedAt }, index) => {
+    const plan = plans[index]
+    if (!plan) throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a frame has no redaction plan')
+    const reading = plan.offenderPlate && readings.get(plan.offenderPlate)
+    return { capturedAt, plan, ...(reading ? { reading } : {}) }
+  })
+}
+
+/** Whether a plate may belong to the vehicle, so that reading it is worth the time. */
+function isOn(vehicle: Box, plate: Box): boolean {
+  const x = plate.x + plate.w / 2
+  const y = plate.y + plate.h / 2
+  return x > vehicle.x && x < vehicle.x + vehicle.w && y > vehicle.y && y < vehicle.y + vehicle.h
+}

@@ -1,0 +1,113 @@
+import type { EvidenceFacts, EvidenceFile } from '../domain/evidence.ts'
+import type { RawFrame, RedactedImage } from '../domain/frame.ts'
+import { type Box, grow } from '../domain/geometry.ts'
+import { RoadveilError } from '../errors.ts'
+import { cutOut, redactFrame } from '../privacy/redact.ts'
+import type { CheckedFrame, Footage } from './check.ts'
+import { type ClipEncoder, openClipEncoder } from './clip.ts'
+import { databarRows, drawDatabar } from './databar.ts'
+import type { PictureRecord } from './facts.ts'
+import { encodeJpeg, encodePng } from './still.ts'
+
+/** A file of the evidence and what it is. */
+export type TypedFile = EvidenceFile & { readonly mediaType: EvidenceFacts['files'][number]['mediaType'] }
+
+/** Frame numbers of the pictures that are kept beside the clip. */
+export interface WantedPictures {
+  readonly before: number
+  readonly during: number
+  readonly after: number
+  /** The frame whose reading of the plate counts, if there is one. */
+  readonly plate: number | undefined
+}
+
+/** Everything that is kept of the footage, redacted. */
+export interface Rendering {
+  readonly files: readonly TypedFile[]
+  readonly stills: readonly (PictureRecord & { readonly file: string })[]
+  readonly clip: { readonly file: string; readonly frames: readonly PictureRecord[] }
+  readonly crop: {
+    readonly file: string
+    readonly frameNumber: number
+    readonly capturedAt: number
+    readonly box: Box
+  } | null
+}
+
+export interface RenderOptions {
+  readonly site: string
+  readonly camera: string
+  readonly fps: number
+  readonly wanted: WantedPictures
+}
+
+/** A plate picture shows a little of the vehicle around the plate. */
+const CROP_GROWTH = 0.1
+
+/**
+ * Decodes the footage again, redacts every frame by its plan, draws the databar and encodes clip, stills and plate
+ * picture. Frames are numbered through all pieces of footage.
+ *
+ * @throws RoadveilError ERR_REDACTION_UNCHECKED when a frame is not the one that was searched, ERR_EVIDENCE_INCOMPLETE,
+ *   ERR_ENCODE_FAILED
+ */
+export async function renderFootage(
+  pieces: readonly { readonly footage: Footage; readonly checked: readonly CheckedFrame[] }[],
+  options: RenderOptions,
+  signal: AbortSignal,
+): Promise<Rendering> {
+  const files: TypedFile[] = []
+  const stills: (PictureRecord & { file: string })[] = []
+  const frames: PictureRecord[] = []
+  let crop: Rendering['crop'] = null
+  let encoder: ClipEncoder | undefined
+  try {
+    for (const { footage, checked } of pieces) {
+      let inPiece = 0
+      for await (const raw of footage.frames(signal)) {
+        const frame = checked[inPiece++]
+        if (frame?.capturedAt !== raw.capturedAt)
+          throw unchecked('another frame than the one that was searched')
+        const number = frames.length
+        const image = draw(raw, frame, number, options)
+        const record = { capturedAt: raw.capturedAt, frameNumber: number, regions: frame.plan.regions }
+        frames.push(record)
+        encoder ??= openClipEncoder(image, options.fps)
+        await encoder.write(image)
+        for (const name of ['before', 'during', 'after'] as const) {
+          if (options.wanted[name] !== number) continue
+          const file = `${name}.jpg`
+          files.push({ name: file, mediaType: 'image/jpeg', bytes: await encodeJpeg(image) })
+          stills.push({ file, ...record })
+        }
+        if (options.wanted.plate === number && frame.plan.offenderPlate) {
+          const box = grow(frame.plan.offenderPlate.box, CROP_GROWTH)
+          const picture = await encodePng(cutOut(image, box, raw.height))
+          files.push({ name: 'plate.png', mediaType: 'image/png', bytes: picture })
+          crop = { file: 'plate.png', frameNumber: number, capturedAt: raw.capturedAt, box }
+        }
+      }
+      if (inPiece !== checked.length) throw unchecked('fewer frames than were searched')
+    }
+    if (!encoder) throw new RoadveilError('ERR_EVIDENCE_INCOMPLETE', 'the footage has no frame')
+    files.push({ name: 'clip.mp4', mediaType: 'video/mp4', bytes: await encoder.finish() })
+    return { files, stills, clip: { file: 'clip.mp4', frames }, crop }
+  } finally {
+    await encoder?.[Symbol.asyncDispose]()
+  }
+}
+
+function draw(
+  raw: RawFrame,
+  { plan }: CheckedFrame,
+  frameNumber: number,
+  options: RenderOptions,
+): RedactedImage {
+  const image = redactFrame(raw, plan.regions, databarRows(raw.width))
+  drawDatabar(image, { site: options.site, camera: options.camera, capturedAt: raw.capturedAt, frameNumber })
+  return image
+}
+
+function unchecked(what: string): RoadveilError {
+  return new RoadveilError('ERR_REDACTION_UNCHECKED', `the second decoding gave ${what}`)
+}
