@@ -1,0 +1,85 @@
+import type { Receipt } from '../domain/receipt.ts'
+import { RoadveilError } from '../errors.ts'
+import type { BrokerConnection } from '../protocol/connection.ts'
+import { MESSAGE_EXPIRY_SECONDS } from '../protocol/limits.ts'
+import { chunkTopic, manifestTopic, type Station } from '../protocol/topics.ts'
+import type { Mailbox } from './mailbox.ts'
+import type { Outbox, OutboxEntry } from './outbox.ts'
+import type { DeliveryTiming } from './timing.ts'
+
+/** Chunks in memory at once; the connection has as many on their way. */
+const SENDERS = 4
+/** Times the city may ask for chunks in one try. */
+const MAX_REQUESTS = 5
+
+/**
+ * Tries once to bring one evidence to the city: announces it with its manifest, sends the chunks that the city asks for,
+ * and returns the receipt that says that it has it.
+ *
+ * The city's answer is the only truth about where to go on, after a break as well as the first time: a box that was
+ * killed has nothing to remember, and no chunk is ever sent to a city that is not listening.
+ *
+ * @param request an answer of the city that came outside of a try; without it the evidence is announced first.
+ * @throws RoadveilError ERR_RECEIPT_MISSING, ERR_EVIDENCE_REJECTED, ERR_DELIVERY_STALLED, or what `publish` throws.
+ */
+export async function deliverEvidence(
+  entry: OutboxEntry,
+  deps: {
+    readonly connection: BrokerConnection
+    readonly outbox: Outbox
+    readonly station: Station
+    readonly mailbox: Mailbox
+    readonly timing: DeliveryTiming
+    readonly signal: AbortSignal
+  },
+  request?: Receipt,
+): Promise<Receipt> {
+  const { mailbox, timing, signal } = deps
+  if (!request) await announce(entry, deps)
+  let receipt = request ?? (await mailbox.take(timing.answerMs, signal))
+  for (let requests = 1; receipt?.status === 'incomplete'; requests++) {
+    if (requests > MAX_REQUESTS) {
+      throw new RoadveilError('ERR_DELIVERY_STALLED', `the city asked ${MAX_REQUESTS} times for chunks`)
+    }
+    await sendChunks(entry, receipt.missing ?? [], deps)
+    // What it asked for meanwhile may have arrived by now; if not, it asks again.
+    mailbox.dropRequest()
+    receipt = await mailbox.take(timing.confirmMs, signal)
+  }
+  if (!receipt) throw new RoadveilError('ERR_RECEIPT_MISSING', 'the city did not answer in time')
+  if (receipt.status === 'rejected') {
+    throw new RoadveilError('ERR_EVIDENCE_REJECTED', `the city says ${receipt.reason ?? 'no reason'}`)
+  }
+  return receipt
+}
+
+interface Way {
+  readonly connection: BrokerConnection
+  readonly outbox: Outbox
+  readonly station: Station
+  readonly signal: AbortSignal
+}
+
+async function announce({ evidenceId }: OutboxEntry, { connection, outbox, station }: Way): Promise<void> {
+  const manifest = Buffer.from(outbox.manifest(evidenceId))
+  const options = { expirySeconds: MESSAGE_EXPIRY_SECONDS }
+  await connection.publish(manifestTopic(station, evidenceId), manifest, options)
+}
+
+async function sendChunks(
+  { evidenceId, chunkCount }: OutboxEntry,
+  missing: readonly number[],
+  { connection, outbox, station, signal }: Way,
+): Promise<void> {
+  // All senders draw from one iterator, so a chunk is read from the store only when its turn has come.
+  const indexes = missing.filter((index) => index < chunkCount).values()
+  const send = async (): Promise<void> => {
+    for (const index of indexes) {
+      signal.throwIfAborted()
+      const chunk = Buffer.from(outbox.chunk(evidenceId, index))
+      const options = { expirySeconds: MESSAGE_EXPIRY_SECONDS }
+      await connection.publish(chunkTopic(station, evidenceId, index), chunk, options)
+    }
+  }
+  await Promise.all(Array.from({ length: SENDERS }, send))
+}

@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EpochMs } from '../domain/frame.ts'
+import { isRoadveilError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { backoffMs } from '../protocol/backoff.ts'
+import { type BrokerAddress, type BrokerConnection, connectBroker } from '../protocol/connection.ts'
+import { encodeStatus, type Status } from '../protocol/status.ts'
+import { receiptFilter, type Station, statusTopic } from '../protocol/topics.ts'
+import type { Outbox } from './outbox.ts'
+import type { VerifyReceipt } from './receipts.ts'
+import { createRounds } from './rounds.ts'
+import { DEFAULT_DELIVERY_TIMING, type DeliveryTiming } from './timing.ts'
+
+export interface ForwarderDeps {
+  readonly outbox: Outbox
+  readonly broker: BrokerAddress
+  readonly station: Station
+  readonly verifyReceipt: VerifyReceipt
+  readonly softwareVersion: string
+  readonly logger: Logger
+  /** The host's clock. */
+  readonly now: () => EpochMs
+  readonly timing?: DeliveryTiming
+}
+
+/** What the forwarder is doing, for status and health. */
+export interface ForwarderState {
+  readonly connected: boolean
+  /** Why there is no connection, or why the last try failed. */
+  readonly lastErrorCode: string | undefined
+  /** Evidence that is being delivered right now. */
+  readonly inFlight: number
+  /** Evidence that the city confirmed since the start. */
+  readonly settled: number
+  /** Receipts that were not believed since the start. */
+  readonly refusedReceipts: number
+}
+
+export interface Forwarder {
+  /**
+   * Delivers what is in the outbox, for as long as it takes, until the signal is aborted. Coded failures are tried again
+   * for ever; it rejects only with an error that has no code, which is a fault of the program.
+   */
+  run(signal: AbortSignal): Promise<void>
+  /** Says that there is something new in the outbox. */
+  wake(): void
+  state(): ForwarderState
+}
+
+/** A day: receipts that come while the box is away wait that long at the broker. */
+const SESSION_EXPIRY_SECONDS = 86_400
+
+/** Creates the forwarder, which brings evidence from the outbox to the city and settles it on the city's receipt. */
+export function createForwarder(deps: ForwarderDeps): Forwarder {
+  const { logger, station } = deps
+  const timing = deps.timing ?? DEFAULT_DELIVERY_TIMING
+  const rounds = createRounds({ ...deps, timing })
+  const link: { connected: boolean; errorCode: string | undefined } = {
+    connected: false,
+    errorCode: undefined,
+  }
+
+  const connectOnce = (signal: AbortSignal): Promise<BrokerConnection> => {
+    const will = { topic: statusTopic(station), payload: encodeStatus(status('offline')) }
+    return connectBroker(
+      {
+        address: deps.broker,
+        clientId: station.device,
+        sessionExpirySeconds: SESSION_EXPIRY_SECONDS,
+        filters: [receiptFilter(station)],
+        will,
+        onMessage: async (message) => {
+          rounds.receive(message)
+        },
+        timeouts: timing.connection,
+      },
+      signal,
+    )
+  }
+
+  const status = (state: Status['state']): Status => ({
+    schema: 'roadveil.status.v1',
+    state,
+    connectedAt: new Date(deps.now()).toISOString(),
+    software: deps.softwareVersion,
+  })
+
+  const serve = async (signal: AbortSignal): Promise<void> => {
+    await using connection = await connectOnce(signal)
+    await connection.publish(statusTopic(station), encodeStatus(status('online')), { retain: true })
+    link.connected = true
+    link.errorCode = undefined
+    logger.info('connected to the broker')
+    await rounds.run(connection, AbortSignal.any([signal, connection.ended]))
+    if (connection.ended.aborted) throw connection.ended.reason
+  }
+
+  return {
+    async run(signal) {
+      for (let failures = 0; !signal.aborted;) {
+        try {
+          await serve(signal)
+        } catch (error) {
+          if (signal.aborted) return
+          if (!isRoadveilError(error)) throw error
+          failures = link.connected ? 1 : failures + 1
+          link.connected = false
+          link.errorCode = error.code
+          const delayMs = backoffMs(failures, timing.reconnect.firstMs, timing.reconnect.mostMs)
+          logger.warn('no connection to the broker', { error, attempt: failures, delayMs })
+          await sleep(delayMs, undefined, { signal }).catch(() => undefined)
+        } finally {
+          link.connected = false
+        }
+      }
+    },
+    wake: () => {
+      rounds.wake()
+    },
+    state: () => {
+      const state = rounds.state()
+      return { ...state, connected: link.connected, lastErrorCode: link.errorCode ?? state.lastErrorCode }
+    },
+  }
+}
