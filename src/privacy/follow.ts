@@ -68,7 +68,7 @@ export function placeAt(
 ): { readonly box: Box; readonly seen: boolean } | undefined {
   const { chain, owner } = followed
   const seen = chain.sightings.find((sighting) => sighting.index === index)
-  if (seen) return { box: seen.item.found.box, seen: true }
+  if (seen) return { box: steady(seen.item.found.box, chain, index), seen: true }
   if (!owner)
     return boxAt(
       chain,
@@ -81,6 +81,20 @@ export function placeAt(
   const reach = isWeak(followed) ? WEAK_REACH_FRAMES : stands(owner, chain, index) ? Infinity : REACH_FRAMES
   const nearest = boxAt(chain, index, 0) ?? nearestPlace(chain, index, reach)
   return nearest && { box: absolute(nearest.box, ownerBox), seen: false }
+}
+
+/** Frames before and after that say how large a thing is. */
+const STEADY_FRAMES = 2
+
+/**
+ * The box, never smaller than the same thing was found a moment before or after: a detector's boxes flicker, and it boxes
+ * only what it sees of a face behind a pole.
+ */
+function steady(box: Box, chain: Chain<Placed>, index: number): Box {
+  const near = chain.sightings.filter((sighting) => Math.abs(sighting.index - index) <= STEADY_FRAMES)
+  const w = Math.max(...near.map(({ item }) => item.found.box.w))
+  const h = Math.max(...near.map(({ item }) => item.found.box.h))
+  return { x: box.x - (w - box.w) / 2, y: box.y - (h - box.h) / 2, w, h }
 }
 
 /** The best score of a followed thing, 0-1. */

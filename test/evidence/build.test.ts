@@ -1,0 +1,224 @@
+import { execFileSync } from 'node:child_process'
+import { createHash, randomUUID } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import sharp from 'sharp'
+import t from 'tap'
+import { decodeFrames } from '../../src/camera/decode.ts'
+import { openFaceDetector } from '../../src/detection/faces.ts'
+import { openObjectDetector } from '../../src/detection/objects.ts'
+import { openPlateTextNetwork } from '../../src/detection/plate-text.ts'
+import { openPlateDetector } from '../../src/detection/plates.ts'
+import { evidenceFactsSchema } from '../../src/domain/evidence.ts'
+import type { Violation } from '../../src/domain/violation.ts'
+import { type EvidenceRequest, buildEvidence } from '../../src/evidence/build.ts'
+import type { EvidenceDeps } from '../../src/evidence/check.ts'
+import { databarRows } from '../../src/evidence/databar.ts'
+import { modelSource, noModels } from '../support/models.ts'
+import {
+  hiddenShare,
+  mustBeHidden,
+  sceneClip,
+  sceneZone,
+  truePath,
+  trueBox,
+  truth,
+} from '../support/scene.ts'
+
+const T0 = Date.UTC(2026, 5, 1, 12)
+const FPS = 5
+
+async function openDeps(): Promise<EvidenceDeps> {
+  const models = await modelSource()
+  return {
+    detectors: {
+      objects: await openObjectDetector(models),
+      faces: await openFaceDetector(models),
+      plates: await openPlateDetector(models, 'plates'),
+      platesClose: await openPlateDetector(models, 'plates-small'),
+    },
+    plateText: await openPlateTextNetwork(models),
+  }
+}
+
+/** The scene's violation, with a piece of its video. */
+function request(span: { from: number; to: number }): EvidenceRequest {
+  const enteredAt = T0 + 5_000
+  const judgedAt = T0 + 9_000
+  const arrival = { hostAt: judgedAt + 80, monotonicMs: 5_000 }
+  const violation: Violation = {
+    id: randomUUID(),
+    cameraId: 'cam-1',
+    trackId: 'cam-1-1',
+    class: 'car',
+    ruleId: 'bus-stop',
+    ruleKind: 'no-stopping',
+    zoneId: 'bus-stop',
+    mode: 'live',
+    enteredAt,
+    judgedAt,
+    arrivals: { entered: arrival, judged: arrival },
+    path: [],
+  }
+  const path = truePath(truth.violation.vehicle, T0)
+  const clip = sceneClip(T0)
+  return {
+    violation,
+    path,
+    camera: {
+      id: 'cam-1',
+      zones: [{ id: 'bus-stop', shape: 'polygon', points: sceneZone }],
+      rules: [
+        {
+          id: 'bus-stop',
+          kind: 'no-stopping',
+          zoneId: 'bus-stop',
+          classes: ['car'],
+          schedule: [],
+          mode: 'live',
+          effectiveFrom: T0 - 1,
+          limitMs: 2_000,
+        },
+      ],
+    },
+    provenance: {
+      site: 'test-street',
+      siteName: 'Test street',
+      device: 'box-1',
+      place: null,
+      timeZone: 'UTC',
+      bootId: randomUUID(),
+      version: '0.0.0',
+      configSha256: '0'.repeat(64),
+      models: [],
+    },
+    clock: { synchronized: true, source: 'test', offsetMs: null, lastSyncAt: null },
+    footage: [
+      {
+        span,
+        frames: (signal) => decodeFrames(clip, { fps: FPS, ...span, cameraId: 'cam-1' }, signal),
+      },
+    ],
+    fps: FPS,
+    minConfidence: 0.85,
+  }
+}
+
+await t.test('the evidence of the built-in scene', { skip: noModels, timeout: 180_000 }, async (t) => {
+  const deps = await openDeps()
+  const evidence = await buildEvidence(
+    request({ from: T0 + 6_000, to: T0 + 10_000 }),
+    deps,
+    AbortSignal.timeout(150_000),
+  )
+  const { facts, files } = evidence
+  const file = (name: string): Uint8Array =>
+    files.find((other) => other.name === name)?.bytes ?? new Uint8Array()
+
+  t.ok(evidenceFactsSchema.safeParse(facts).success, 'its facts keep to the published schema')
+  t.equal(facts.plate.text, truth.violation.plateText, "reads the offender's plate")
+  t.same(
+    facts.files.map(({ sha256 }) => sha256),
+    files.map(({ bytes }) => createHash('sha256').update(bytes).digest('hex')),
+    'names the hash of every file',
+  )
+  const text = JSON.stringify(facts)
+  for (const plate of truth.bystanderPlates) t.notOk(text.includes(plate), "names no bystander's plate")
+
+  const uncovered = facts.clip.frames.flatMap(({ capturedAt, regions }) => {
+    const seconds = (Date.parse(capturedAt) - T0) / 1000
+    return mustBeHidden(seconds)
+      .filter((object) => hiddenShare(trueBox(object), regions) < 0.9)
+      .map(({ id }) => `${id} at ${seconds}`)
+  })
+  t.same(uncovered, [], "hides every face and every bystander's plate in every frame")
+
+  const kept = facts.clip.frames.filter(({ capturedAt, regions }) => {
+    const seconds = (Date.parse(capturedAt) - T0) / 1000
+    const plate = truth.frames[Math.round(seconds * truth.fps)]?.objects.find(
+      ({ id, cls }) => cls === 'plate' && id.startsWith(truth.violation.vehicle),
+    )
+    return plate && hiddenShare(trueBox(plate), regions) < 0.1
+  })
+  t.ok(
+    kept.length >= 0.9 * facts.clip.frames.length,
+    "leaves the offender's plate readable in nine of ten frames and more",
+  )
+  const masked = facts.clip.frames.map(({ regions }) => hiddenShare({ x: 0, y: 0, w: 1, h: 1 }, regions))
+  t.ok(Math.max(...masked.filter((_, i) => i % 6 === 0)) < 0.06, 'leaves the rest of the picture alone')
+
+  const crop = facts.plate.crop
+  t.equal(
+    facts.plate.votes.find(({ frameNumber }) => frameNumber === crop?.frameNumber)?.text,
+    truth.violation.plateText,
+  )
+  t.same(
+    facts.pictures.map((picture) => picture.file),
+    ['before.jpg', 'during.jpg', 'after.jpg'],
+  )
+  for (const { file: name, regions } of facts.pictures) {
+    const metadata = await sharp(file(name)).metadata()
+    t.equal(metadata.height, truth.height + databarRows(truth.width), `${name} has a databar`)
+    t.notOk(metadata.exif ?? metadata.xmp ?? metadata.icc, `${name} has no metadata`)
+    for (const { box } of regions) {
+      const part = {
+        left: Math.ceil(box.x * truth.width) + 8,
+        top: Math.ceil(box.y * truth.height) + 8,
+        width: Math.floor(box.w * truth.width) - 16,
+        height: Math.floor(box.h * truth.height) - 16,
+      }
+      if (part.width < 2 || part.height < 2) continue
+      const { channels } = await sharp(await sharp(file(name)).extract(part).png().toBuffer()).stats()
+      for (const { stdev } of channels) t.ok(stdev < 6, `nothing is left in a hidden part of ${name}`)
+    }
+  }
+
+  const directory = t.testdir()
+  writeFileSync(`${directory}/clip.mp4`, file('clip.mp4'))
+  const probe = execFileSync('ffprobe', [
+    ...[
+      '-v',
+      'error',
+      '-count_frames',
+      '-show_entries',
+      'stream=codec_name,nb_read_frames,codec_type:format_tags',
+    ],
+    ...['-of', 'json', `${directory}/clip.mp4`],
+  ])
+  const { streams } = JSON.parse(probe.toString()) as {
+    streams: { codec_name: string; nb_read_frames: string }[]
+  }
+  t.same(
+    streams.map(({ codec_name, nb_read_frames }) => [codec_name, Number(nb_read_frames)]),
+    [['h264', facts.clip.frames.length]],
+    'the clip is one H.264 stream with all its frames and nothing else',
+  )
+})
+
+await t.test('fails closed', { skip: noModels, timeout: 60_000 }, async (t) => {
+  const deps = await openDeps()
+  const span = { from: T0 + 8_000, to: T0 + 9_000 }
+  let calls = 0
+  const flaky: EvidenceDeps = {
+    ...deps,
+    detectors: {
+      ...deps.detectors,
+      faces: {
+        async detect(...args) {
+          if (++calls === 7) throw new Error('out of memory')
+          return deps.detectors.faces.detect(...args)
+        },
+      },
+    },
+  }
+  await t.rejects(
+    buildEvidence(request(span), flaky, AbortSignal.timeout(50_000)),
+    { code: 'ERR_REDACTION_UNCHECKED' },
+    'when one network fails on one frame, nothing is kept',
+  )
+  const short = request({ from: T0 + 17_500, to: T0 + 20_000 })
+  await t.rejects(
+    buildEvidence(short, deps, AbortSignal.timeout(50_000)),
+    { code: 'ERR_EVIDENCE_INCOMPLETE' },
+    'when most of the video is missing, nothing is kept',
+  )
+})
