@@ -33,7 +33,11 @@ export const ERRORS = {
   ERR_CAMERA_STALLED: { hint: 'The camera sent nothing usable for too long; check its network and bitrate.' },
   ERR_CAMERA_GARBAGE: { hint: 'The camera sends no video that ffmpeg can decode; set it to H.264 or H.265.' },
   ERR_CAMERA_ENDED: { hint: 'The stream ended; a camera is reconnected by itself.' },
-  ERR_FFMPEG_MISSING: { hint: 'Install ffmpeg 5.1 or newer: apt-get install ffmpeg.' },
+  ERR_FFMPEG_MISSING: { hint: 'Install ffmpeg 5.1 or newer: apt-get install ffmpeg util-linux.' },
+  ERR_FRAME_TOO_LARGE: { hint: 'Set the camera to 3840x2160 or less.' },
+  ERR_DECODE_FAILED: {
+    hint: 'The video was damaged on its way; nothing of it is kept. Check the network to the camera.',
+  },
   ERR_PACKETS_GONE: {
     hint: 'The video of that time is no longer in memory; raise preRollSeconds of the camera.',
   },
@@ -95,10 +99,6 @@ export const ERRORS = {
   },
 
   // delivery/
-  ERR_RECEIPT_FORGED: {
-    hint: 'The receipt is not signed by a key in city.receiptKeys; if the city has a new key, add it there.',
-  },
-  ERR_RECEIPT_FOREIGN: { hint: 'The receipt is about other evidence or another device and was ignored.' },
   ERR_RECEIPT_MISSING: {
     hint: 'The city did not answer; check that its receiver runs. It is asked again by itself.',
   },
@@ -117,9 +117,6 @@ export const ERRORS = {
     hint: 'The part is not the one that the device signed; it is asked for again by itself.',
   },
   ERR_CHUNK_UNEXPECTED: { hint: 'The part belongs to no evidence that was announced; it was ignored.' },
-  ERR_EVIDENCE_CONFLICT: {
-    hint: 'Other evidence is stored under this id already; nothing was overwritten. Compare both before deleting either.',
-  },
   ERR_ASSEMBLY_LIMIT: {
     hint: 'Too much half-received evidence is waiting; it is asked for again once the rest is complete or expired.',
   },

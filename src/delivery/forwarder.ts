@@ -1,9 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { EpochMs } from '../domain/frame.ts'
-import { isRoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { backoffMs } from '../protocol/backoff.ts'
 import { type BrokerAddress, type BrokerConnection, connectBroker } from '../protocol/connection.ts'
+import { keepConnected } from '../protocol/reconnect.ts'
 import { encodeStatus, type Status } from '../protocol/status.ts'
 import { receiptFilter, type Station, statusTopic } from '../protocol/topics.ts'
 import type { Outbox } from './outbox.ts'
@@ -85,9 +83,10 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     software: deps.softwareVersion,
   })
 
-  const serve = async (signal: AbortSignal): Promise<void> => {
+  const serve = async (signal: AbortSignal, reset: () => void): Promise<void> => {
     await using connection = await connectOnce(signal)
     await connection.publish(statusTopic(station), encodeStatus(status('online')), { retain: true })
+    reset()
     link.connected = true
     link.errorCode = undefined
     logger.info('connected to the broker')
@@ -97,22 +96,22 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
 
   return {
     async run(signal) {
-      for (let failures = 0; !signal.aborted;) {
+      const serveOnce = async (reset: () => void): Promise<void> => {
         try {
-          await serve(signal)
-        } catch (error) {
-          if (signal.aborted) return
-          if (!isRoadveilError(error)) throw error
-          failures = link.connected ? 1 : failures + 1
-          link.connected = false
-          link.errorCode = error.code
-          const delayMs = backoffMs(failures, timing.reconnect.firstMs, timing.reconnect.mostMs)
-          logger.warn('no connection to the broker', { error, attempt: failures, delayMs })
-          await sleep(delayMs, undefined, { signal }).catch(() => undefined)
+          await serve(signal, reset)
         } finally {
           link.connected = false
         }
       }
+      await keepConnected(
+        serveOnce,
+        (error, attempt, delayMs) => {
+          link.errorCode = error.code
+          logger.warn('no connection to the broker', { error, attempt, delayMs })
+        },
+        timing.reconnect,
+        signal,
+      )
     },
     wake: () => {
       rounds.wake()

@@ -11,25 +11,19 @@ export interface OutboxEntry {
   readonly attempts: number
 }
 
-/** What became of one try. */
-export interface FailedAttempt {
-  readonly at: EpochMs
-  /** Not before this moment it is tried again. */
-  readonly nextAt: EpochMs
-  readonly errorCode: string
-}
-
-/** What the forwarder needs of the store. Every call is done when it returns. */
+/** What the forwarder needs of the store. Every call is done when it returns, and throws a coded error when it cannot be. */
 export interface Outbox {
-  /** At most `limit` entries whose time has come, the longest waiting first. */
+  /** At most `limit` entries whose time has come, the oldest first. */
   due(now: EpochMs, limit: number): readonly OutboxEntry[]
-  /** The entry, or undefined once it is settled or if it never was. */
-  find(evidenceId: string): OutboxEntry | undefined
-  /** The signed manifest. */
+  /** The signed manifest. Throws ERR_EVIDENCE_UNKNOWN. */
   manifest(evidenceId: string): Uint8Array
-  /** The chunk with this index, from 0. */
+  /** The chunk with this index, from 0. Throws ERR_EVIDENCE_UNKNOWN. */
   chunk(evidenceId: string, index: number): Uint8Array
-  recordAttempt(evidenceId: string, attempt: FailedAttempt): void
-  /** Lets go of the evidence: the receipt was verified, says `stored` or `duplicate`, and names this ciphertext. */
-  settle(receipt: Receipt): void
+  /** Notes a try that failed, and not to try again before `nextAt`. */
+  recordAttempt(evidenceId: string, at: EpochMs, nextAt: EpochMs, errorCode: string): void
+  /**
+   * Lets go of the evidence: the receipt was verified and says `stored` or `duplicate`. `already` for one that came before.
+   * Throws ERR_EVIDENCE_UNKNOWN, ERR_RECEIPT_MISMATCH when it names another ciphertext.
+   */
+  settle(receipt: Receipt, at: EpochMs): 'deleted' | 'held' | 'already' | 'kept'
 }

@@ -1,6 +1,6 @@
 import type { EpochMs } from '../domain/frame.ts'
 import type { Receipt } from '../domain/receipt.ts'
-import { isRoadveilError } from '../errors.ts'
+import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { backoffMs } from '../protocol/backoff.ts'
 import type { BrokerConnection, IncomingMessage } from '../protocol/connection.ts'
@@ -42,6 +42,8 @@ export function createRounds(deps: {
 }): Rounds {
   const { outbox, station, logger, now, timing } = deps
   const mailboxes = new Map<string, Mailbox>()
+  /** What was tried and not settled since the start: a late answer may be about it. */
+  const tried = new Map<string, OutboxEntry>()
   /** Chunks that the city asked for outside of a try: it was away or slow when the evidence was announced. */
   const requests = new Map<string, Receipt>()
   let lastErrorCode: string | undefined
@@ -54,16 +56,19 @@ export function createRounds(deps: {
   }
 
   const settle = (receipt: Receipt): void => {
-    requests.delete(receipt.evidenceId)
-    outbox.settle(receipt)
-    settled += 1
     const { evidenceId, status, keyId } = receipt
+    if (outbox.settle(receipt, now()) === 'already') return
+    tried.delete(evidenceId)
+    requests.delete(evidenceId)
+    settled += 1
     logger.info('the city confirmed evidence', { evidenceId, status, receiptKeyId: keyId })
   }
 
   const tryOnce = async (entry: OutboxEntry, connection: BrokerConnection, signal: AbortSignal) => {
     const { evidenceId } = entry
+    const attempt = entry.attempts + 1
     const mailbox = createMailbox()
+    tried.set(evidenceId, { ...entry, attempts: attempt })
     mailboxes.set(evidenceId, mailbox)
     const request = requests.get(evidenceId)
     requests.delete(evidenceId)
@@ -75,11 +80,12 @@ export function createRounds(deps: {
     } catch (error) {
       if (!isRoadveilError(error)) throw error
       lastErrorCode = error.code
-      const attempt = entry.attempts + 1
       const { firstMs, mostMs } = timing.retry
       const rejected = error.code === 'ERR_EVIDENCE_REJECTED'
       const delayMs = rejected ? timing.rejectedMs : backoffMs(attempt, firstMs, mostMs)
-      outbox.recordAttempt(evidenceId, { at: now(), nextAt: now() + delayMs, errorCode: error.code })
+      // A human may have released it meanwhile.
+      if (error.code === 'ERR_EVIDENCE_UNKNOWN') tried.delete(evidenceId)
+      outbox.recordAttempt(evidenceId, now(), now() + delayMs, error.code)
       logger.warn('evidence was not delivered', { evidenceId, error, attempt, delayMs })
     } finally {
       mailboxes.delete(evidenceId)
@@ -87,7 +93,7 @@ export function createRounds(deps: {
   }
 
   const nextEntries = (): OutboxEntry[] => {
-    const asked = [...requests.keys()].flatMap((evidenceId) => outbox.find(evidenceId) ?? [])
+    const asked = [...requests.keys()].flatMap((evidenceId) => tried.get(evidenceId) ?? [])
     const due = outbox.due(now(), LANES * 2)
     const seen = new Set(mailboxes.keys())
     return [...asked, ...due].filter(({ evidenceId }) => !seen.has(evidenceId) && seen.add(evidenceId))
@@ -127,12 +133,19 @@ export function createRounds(deps: {
     },
     receive(message) {
       try {
-        const receipt = readReceipt(message, station, outbox, deps.verifyReceipt)
-        if (!receipt) return
-        const mailbox = mailboxes.get(receipt.evidenceId)
+        const receipt = readReceipt(message, station, deps.verifyReceipt)
+        const { evidenceId, status } = receipt
+        const entry = tried.get(evidenceId)
+        if (entry && entry.ciphertextSha256 !== receipt.ciphertextSha256) {
+          throw new RoadveilError(
+            'ERR_RECEIPT_MISMATCH',
+            'a receipt names another ciphertext than the one sent',
+          )
+        }
+        const mailbox = mailboxes.get(evidenceId)
         if (mailbox) mailbox.put(receipt)
-        else if (receipt.status === 'stored' || receipt.status === 'duplicate') settle(receipt)
-        else if (receipt.status === 'incomplete') requests.set(receipt.evidenceId, receipt)
+        else if (status === 'stored' || status === 'duplicate') settle(receipt)
+        else if (status === 'incomplete' && entry) requests.set(evidenceId, receipt)
         wake()
       } catch (error) {
         if (!isRoadveilError(error)) throw error

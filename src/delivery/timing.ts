@@ -1,4 +1,5 @@
 import { type ConnectionTimeouts, DEFAULT_CONNECTION_TIMEOUTS } from '../protocol/connection.ts'
+import type { Backoff } from '../protocol/reconnect.ts'
 
 /** How long the forwarder waits for what. Milliseconds. */
 export interface DeliveryTiming {
@@ -13,11 +14,6 @@ export interface DeliveryTiming {
   readonly retry: Backoff
   /** After the city has rejected an evidence: only a human's work on either side can change its mind. */
   readonly rejectedMs: number
-}
-
-export interface Backoff {
-  readonly firstMs: number
-  readonly mostMs: number
 }
 
 export const DEFAULT_DELIVERY_TIMING: DeliveryTiming = {

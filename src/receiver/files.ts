@@ -1,0 +1,71 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { RoadveilError } from '../errors.ts'
+
+/** A file to write: its name may hold one folder. */
+export interface NewFile {
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+/**
+ * Writes a folder so that it is there with everything in it or not at all, also after a power cut: files and folders go to
+ * the disk under a temporary name, which is then changed, and the folder above goes to the disk last. Modes 0600 and 0700.
+ *
+ * @throws RoadveilError ERR_OUTPUT_FAILED; nothing is under the name then.
+ */
+export async function writeFolder(folder: string, files: readonly NewFile[]): Promise<void> {
+  const above = dirname(folder)
+  const temporary = join(above, `.${folder.slice(above.length + 1)}.new`)
+  try {
+    await makeFolder(above)
+    await rm(temporary, { recursive: true, force: true })
+    const folders = new Set(files.map(({ name }) => dirname(join(temporary, name)))).add(temporary)
+    for (const each of folders) await mkdir(each, { recursive: true, mode: 0o700 })
+    for (const { name, bytes } of files) await writeSynced(join(temporary, name), bytes)
+    for (const each of folders) await syncFolder(each)
+    await rename(temporary, folder)
+    await syncFolder(above)
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined)
+    throw new RoadveilError('ERR_OUTPUT_FAILED', `cannot write ${folder}`, { cause })
+  }
+}
+
+/**
+ * Makes a folder (0700) and those above it, and brings the names of all that are new to the disk.
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  for (let each = folder; each.length >= first.length; each = dirname(each)) await syncFolder(dirname(each))
+}
+
+/** The bytes of a file, or undefined where there is none. */
+export async function readIfThere(file: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(file, 'wx', 0o600)
+  try {
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
