@@ -1,0 +1,139 @@
+import Database from 'better-sqlite3-multiple-ciphers'
+import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { RoadveilError } from '../errors.ts'
+import { storeError } from './failure.ts'
+
+export type StoreDatabase = Database.Database
+
+/** The database as it is on the disk. */
+export interface DatabaseFile {
+  /** Absolute. Its folder has mode 0700 and is made if it is missing. */
+  readonly file: string
+  /** 32 bytes. */
+  readonly key: Buffer
+  /** The database never grows beyond this many MiB; its write-ahead log and ballast come on top. */
+  readonly maxSizeMiB: number
+}
+
+const KEY_BYTES = 32
+/** A vault that is being replaced needs a moment to let go of the store. */
+const LOCK_WAIT_MS = 1000
+
+/**
+ * What every open sets and reads back. A reopened WAL database would run at synchronous=NORMAL, which loses acknowledged rows in a
+ * power cut; big sorts would spill plaintext to /var/tmp; deleted rows would stay in free pages.
+ */
+const PRAGMAS = [
+  ['journal_mode', 'WAL', 'wal'],
+  ['synchronous', 'FULL', 2],
+  ['temp_store', 'MEMORY', 2],
+  ['secure_delete', 'ON', 1],
+  ['foreign_keys', 'ON', 1],
+  ['trusted_schema', 'OFF', 0],
+  ['cell_size_check', 'ON', 1],
+  ['locking_mode', 'EXCLUSIVE', 'exclusive'],
+  ['auto_vacuum', 'INCREMENTAL', 2],
+  // Moving the log on is what needs disk space last: keep little in it.
+  ['wal_autocheckpoint', '256', 256],
+] as const
+
+/**
+ * Opens the encrypted database, or makes it, and holds it alone until it is closed: exclusive locking also keeps the WAL index in
+ * memory instead of in a shared file.
+ *
+ * Throws ERR_STORE_FOLDER, ERR_STORE_PLAIN, ERR_STORE_KEY, ERR_STORE_LOCKED, ERR_STORE_PRAGMA, ERR_STORE_IO.
+ */
+export function openDatabase({ file, key, maxSizeMiB }: DatabaseFile): StoreDatabase {
+  if (key.length !== KEY_BYTES) {
+    throw new RoadveilError('ERR_STORE_KEY', `a database key has ${KEY_BYTES} bytes, not ${key.length}`)
+  }
+  prepareFolder(dirname(file))
+  prepareFile(file)
+  let db: StoreDatabase | undefined
+  try {
+    db = new Database(file, { timeout: LOCK_WAIT_MS })
+    unlock(db, key)
+    setPragmas(db, maxSizeMiB)
+    return db
+  } catch (error) {
+    db?.close()
+    throw storeError(error)
+  }
+}
+
+function prepareFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const stat = lstatSync(folder)
+  if (!stat.isDirectory() || (stat.mode & 0o077) !== 0 || stat.uid !== process.getuid?.()) {
+    throw new RoadveilError('ERR_STORE_FOLDER', `${folder} is not a folder of ours alone`)
+  }
+}
+
+/** Makes the file before SQLite does, so that it and the WAL, which inherits its mode, are private from the first moment. */
+function prepareFile(file: string): void {
+  if (!existsSync(file)) {
+    closeSync(openSync(file, 'wx', 0o600))
+    return
+  }
+  if (!lstatSync(file).isFile()) throw new RoadveilError('ERR_STORE_IO', `${file} is not a regular file`)
+  chmodSync(file, 0o600)
+  const descriptor = openSync(file, 'r')
+  try {
+    const head = Buffer.alloc(16)
+    readSync(descriptor, head)
+    if (head.toString('latin1') === 'SQLite format 3\0') {
+      throw new RoadveilError('ERR_STORE_PLAIN', `${file} is not encrypted`)
+    }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** SQLCipher 4's format with a raw key, so that nothing is derived from it and the `sqlcipher` tool could open it too. */
+function unlock(db: StoreDatabase, key: Buffer): void {
+  db.pragma("cipher = 'sqlcipher'")
+  db.pragma('legacy = 4')
+  const raw = Buffer.from(`x'${key.toString('hex')}'`, 'latin1')
+  db.key(raw)
+  raw.fill(0)
+}
+
+function setPragmas(db: StoreDatabase, maxSizeMiB: number): void {
+  // These two before anything is read: they hold from the first page and the first lock on.
+  db.pragma('auto_vacuum = INCREMENTAL')
+  db.pragma('locking_mode = EXCLUSIVE')
+  for (const [name, value] of PRAGMAS) db.pragma(`${name} = ${value}`)
+  for (const [name, , expected] of PRAGMAS) {
+    const found = db.pragma(name, { simple: true })
+    if (found !== expected) throw new RoadveilError('ERR_STORE_PRAGMA', `${name} is ${String(found)}`)
+  }
+  if (db.pragma('cipher', { simple: true }) !== 'sqlcipher') {
+    throw new RoadveilError('ERR_STORE_PRAGMA', 'the store is not encrypted')
+  }
+  const pageBytes = db.pragma('page_size', { simple: true }) as number
+  const pages = Math.floor((maxSizeMiB * 1024 * 1024) / pageBytes)
+  const limit = db.pragma(`max_page_count = ${pages}`, { simple: true }) as number
+  // A store that is larger already keeps its size and can only shrink.
+  if (limit > Math.max(pages, db.pragma('page_count', { simple: true }) as number)) {
+    throw new RoadveilError('ERR_STORE_PRAGMA', `max_page_count is ${limit}`)
+  }
+}
+
+/** Runs `work` in one transaction: all of it is on the disk when this returns, or nothing of it. Throws coded errors. */
+export function transact<T>(db: StoreDatabase, work: () => T): T {
+  try {
+    return db.transaction(work).immediate()
+  } catch (error) {
+    throw storeError(error)
+  }
+}
+
+/** Runs a reading `work` and throws coded errors. */
+export function query<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw storeError(error)
+  }
+}

@@ -1,0 +1,107 @@
+import type { DiscardedEvidence } from '../domain/evidence.ts'
+import type { EpochMs } from '../domain/frame.ts'
+import { RoadveilError } from '../errors.ts'
+import type { Audit } from './audit.ts'
+import { query, type StoreDatabase, transact } from './database.ts'
+import type { Space } from './space.ts'
+
+/** Sealed evidence as the store takes it; what is in it is not the store's business. */
+export interface SealedParts {
+  readonly evidenceId: string
+  /** The signed manifest. */
+  readonly manifest: Uint8Array
+  /** Lower-case hex. */
+  readonly ciphertextSha256: string
+  /** The ciphertext in pieces of 1-98,304 bytes. */
+  readonly chunks: readonly Uint8Array[]
+}
+
+export interface EvidenceShelf {
+  /**
+   * Stores evidence, its outbox row and its audit row in one transaction; on the disk when this returns. Storing the same again
+   * changes nothing.
+   *
+   * Throws ERR_STORE_FULL, ERR_STORE_IO, ERR_EVIDENCE_CONFLICT when another ciphertext has this id.
+   */
+  commit(
+    sealed: SealedParts,
+    about: {
+      readonly camera: string
+      readonly ruleId: string
+      readonly judgedAt: EpochMs
+      /** Now. */
+      readonly at: EpochMs
+    },
+  ): 'stored' | 'already'
+  /**
+   * True when evidence with this id is or was stored. To be asked before sealing: sealing the same evidence twice gives two
+   * different ciphertexts.
+   */
+  has(evidenceId: string): boolean
+  /** Records that a violation left no evidence, and why. */
+  recordDiscarded(discarded: DiscardedEvidence, at: EpochMs): void
+}
+
+export function evidenceShelf(
+  db: StoreDatabase,
+  { audit, space }: { audit: Audit; space: Space },
+): EvidenceShelf {
+  const known = db.prepare<[string, string], { sha256: string }>(
+    `SELECT ciphertext_sha256 AS sha256 FROM evidence WHERE evidence_id = ?
+     UNION ALL SELECT ciphertext_sha256 FROM tombstone WHERE evidence_id = ?`,
+  )
+  const nextSequence = db.prepare<[], { sequence: number }>(
+    'UPDATE meta SET last_sequence = last_sequence + 1 RETURNING last_sequence AS sequence',
+  )
+  const insertEvidence = db.prepare<[number, string, string, string, number, number, string, number, number]>(
+    `INSERT INTO evidence (sequence, evidence_id, camera, rule_id, judged_at, committed_at, ciphertext_sha256,
+      ciphertext_bytes, chunk_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  )
+  const insertManifest = db.prepare<[number, Uint8Array]>('INSERT INTO manifest VALUES (?, ?)')
+  const insertChunk = db.prepare<[number, number, Uint8Array]>('INSERT INTO chunk VALUES (?, ?, ?)')
+  const insertOutbox = db.prepare<[number, number]>('INSERT INTO outbox (sequence, due_at) VALUES (?, ?)')
+
+  return {
+    commit({ evidenceId, manifest, ciphertextSha256, chunks }, about) {
+      const at = Math.trunc(about.at)
+      return transact(db, () => {
+        const before = known.get(evidenceId, evidenceId)
+        if (before?.sha256 === ciphertextSha256) return 'already'
+        if (before)
+          throw new RoadveilError('ERR_EVIDENCE_CONFLICT', `evidence ${evidenceId} is stored already`)
+
+        const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+        space.demand(bytes + manifest.length)
+        const sequence = nextSequence.get()?.sequence
+        if (sequence === undefined)
+          throw new RoadveilError('ERR_STORE_CORRUPT', 'the store has lost its counters')
+        insertEvidence.run(
+          sequence,
+          evidenceId,
+          about.camera,
+          about.ruleId,
+          Math.trunc(about.judgedAt),
+          at,
+          ciphertextSha256,
+          bytes,
+          chunks.length,
+        )
+        insertManifest.run(sequence, manifest)
+        chunks.forEach((chunk, index) => insertChunk.run(sequence, index, chunk))
+        insertOutbox.run(sequence, at)
+        audit.append('evidence-committed', { evidenceId, sequence, ciphertextSha256, bytes }, at)
+        return 'stored'
+      })
+    },
+
+    has(evidenceId) {
+      return query(() => known.get(evidenceId, evidenceId)) !== undefined
+    },
+
+    recordDiscarded({ evidenceId, camera, ruleId, judgedAt, code }, at) {
+      transact(db, () =>
+        audit.append('evidence-discarded', { evidenceId, camera, ruleId, judgedAt, code }, at),
+      )
+    },
+  }
+}

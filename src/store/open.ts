@@ -1,0 +1,70 @@
+import { RoadveilError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { type Audit, auditOf } from './audit.ts'
+import { type DatabaseFile, openDatabase, type StoreDatabase } from './database.ts'
+import { evidenceDeletion } from './deletion.ts'
+import { type EvidenceShelf, evidenceShelf } from './evidence.ts'
+import { type Expiry, expiryOf } from './expiry.ts'
+import { storeError } from './failure.ts'
+import { type Holds, holdsOf } from './hold.ts'
+import { type Inventory, inventoryOf } from './inventory.ts'
+import { migrate } from './migrations.ts'
+import { type Outbox, outboxOf } from './outbox.ts'
+import { spaceOf } from './space.ts'
+
+/** Sealed evidence until the city has it, and the record of what happened to it. Synchronous; every failure is a coded error. */
+export interface Store extends Disposable {
+  readonly evidence: EvidenceShelf
+  readonly outbox: Outbox
+  readonly holds: Holds
+  readonly audit: Audit
+  readonly inventory: Inventory
+  readonly expiry: Expiry
+}
+
+/**
+ * Opens the store of one box, or makes it. Only one process at a time can have it open.
+ *
+ * Throws what `openDatabase` does, ERR_STORE_VERSION, ERR_STORE_CORRUPT.
+ */
+export function openStore({
+  deviceId,
+  logger,
+  ...file
+}: DatabaseFile & {
+  /** Whose receipts settle. */
+  readonly deviceId: string
+  readonly logger?: Logger
+}): Store {
+  const db = openDatabase(file)
+  try {
+    migrate(db)
+    checkIntegrity(db)
+    const audit = auditOf(db)
+    const space = spaceOf(db, file.file, logger)
+    space.restoreBallast()
+    const deleteEvidence = evidenceDeletion(db, audit)
+    return {
+      evidence: evidenceShelf(db, { audit, space }),
+      outbox: outboxOf(db, { deviceId, audit, space, deleteEvidence }),
+      holds: holdsOf(db, audit),
+      audit,
+      inventory: inventoryOf(db),
+      expiry: expiryOf(db, { audit, space, deleteEvidence }),
+      [Symbol.dispose]: () => void db.close(),
+    }
+  } catch (error) {
+    db.close()
+    throw storeError(error)
+  }
+}
+
+/**
+ * Checks every table but the chunks, which may have gigabytes: the cipher authenticates each of their pages when it is read.
+ */
+function checkIntegrity(db: StoreDatabase): void {
+  for (const table of ['evidence', 'outbox', 'hold', 'tombstone', 'audit', 'schedule_run', 'meta']) {
+    const found = db.pragma(`quick_check(${table})`, { simple: true })
+    if (found !== 'ok') throw new RoadveilError('ERR_STORE_CORRUPT', `the table ${table} is damaged`)
+  }
+}

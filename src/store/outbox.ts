@@ -1,0 +1,151 @@
+import type { EpochMs } from '../domain/frame.ts'
+import type { Receipt } from '../domain/receipt.ts'
+import { RoadveilError } from '../errors.ts'
+import type { Audit } from './audit.ts'
+import { query, type StoreDatabase, transact } from './database.ts'
+import type { DeleteEvidence } from './deletion.ts'
+import type { Space } from './space.ts'
+
+/** Evidence without a receipt, as delivery needs it. */
+export interface OutboxItem {
+  readonly evidenceId: string
+  /** Rises by one for each evidence of this box. */
+  readonly sequence: number
+  /** Lower-case hex. */
+  readonly ciphertextSha256: string
+  readonly ciphertextBytes: number
+  readonly chunkCount: number
+  /** How often it was sent in vain. */
+  readonly attempts: number
+}
+
+/** What a receipt did: `already` and a second `held` are replays, `kept` is a receipt that does not say that the city has it. */
+export type Settlement = 'deleted' | 'held' | 'already' | 'kept'
+
+export interface Outbox {
+  /** What is due, in the order in which it was stored. */
+  due(now: EpochMs, limit: number): readonly OutboxItem[]
+  /** The item, or undefined once it is settled or if it never was. */
+  find(evidenceId: string): OutboxItem | undefined
+  /** Throws ERR_EVIDENCE_UNKNOWN. */
+  manifest(evidenceId: string): Uint8Array
+  /** Throws ERR_EVIDENCE_UNKNOWN. */
+  chunk(evidenceId: string, index: number): Uint8Array
+  /** Notes an attempt and when to try again; of evidence that a receipt has settled meanwhile nothing is noted. */
+  recordAttempt(
+    evidenceId: string,
+    attempt: { readonly at: EpochMs; readonly nextAt: EpochMs; readonly errorCode: string },
+  ): void
+  /**
+   * Acts on a receipt whose signature was checked. `stored` and `duplicate` delete the evidence and leave a tombstone, or only take
+   * it from the outbox where a legal hold is on it; anything else deletes nothing.
+   *
+   * Throws ERR_EVIDENCE_UNKNOWN, ERR_RECEIPT_MISMATCH when it is for another device or ciphertext.
+   */
+  settle(receipt: Receipt, at: EpochMs): Settlement
+}
+
+const ITEM = `SELECT evidence_id AS evidenceId, sequence, ciphertext_sha256 AS ciphertextSha256,
+  ciphertext_bytes AS ciphertextBytes, chunk_count AS chunkCount, attempts
+  FROM outbox JOIN evidence USING (sequence)`
+
+interface Standing {
+  sequence: number
+  sha256: string
+  deliveredAt: number | null
+  held: number
+}
+
+export function outboxOf(
+  db: StoreDatabase,
+  {
+    deviceId,
+    audit,
+    space,
+    deleteEvidence,
+  }: { deviceId: string; audit: Audit; space: Space; deleteEvidence: DeleteEvidence },
+): Outbox {
+  // An attempt that lies in the future means that the clock went back since: waiting for it could take years.
+  const due = db.prepare<{ now: number; limit: number }, OutboxItem>(
+    `${ITEM}
+     WHERE due_at <= :now OR coalesce(last_attempt_at, committed_at) > :now ORDER BY sequence LIMIT :limit`,
+  )
+  const find = db.prepare<[string], OutboxItem>(`${ITEM} WHERE evidence_id = ?`)
+  const manifest = db.prepare<[string], { envelope: Buffer }>(
+    'SELECT envelope FROM manifest JOIN evidence USING (sequence) WHERE evidence_id = ?',
+  )
+  const chunk = db.prepare<[string, number], { bytes: Buffer }>(
+    'SELECT bytes FROM chunk WHERE sequence = (SELECT sequence FROM evidence WHERE evidence_id = ?) AND chunk_index = ?',
+  )
+  const attempt = db.prepare<[number, number, string, string]>(
+    `UPDATE outbox SET attempts = attempts + 1, last_attempt_at = ?, due_at = ?, last_error = ?
+     WHERE sequence = (SELECT sequence FROM evidence WHERE evidence_id = ?)`,
+  )
+  const standing = db.prepare<[string], Standing>(
+    `SELECT sequence, ciphertext_sha256 AS sha256, delivered_at AS deliveredAt, placed_at IS NOT NULL AS held
+     FROM evidence LEFT JOIN hold USING (sequence) WHERE evidence_id = ?`,
+  )
+  const buried = db.prepare<[string], { sha256: string }>(
+    'SELECT ciphertext_sha256 AS sha256 FROM tombstone WHERE evidence_id = ?',
+  )
+  const markDelivered = db.prepare<[number, string, number]>(
+    'UPDATE evidence SET delivered_at = ?, receipt_key_id = ? WHERE sequence = ?',
+  )
+  const leave = db.prepare<[number]>('DELETE FROM outbox WHERE sequence = ?')
+
+  function settleStored({ evidenceId, ciphertextSha256, status, keyId }: Receipt, at: EpochMs): Settlement {
+    const evidence = standing.get(evidenceId)
+    const known = evidence ?? buried.get(evidenceId)
+    if (!known) throw unknown(evidenceId)
+    if (known.sha256 !== ciphertextSha256) {
+      throw new RoadveilError('ERR_RECEIPT_MISMATCH', `the receipt names another ciphertext of ${evidenceId}`)
+    }
+    if (!evidence) return 'already'
+    if (evidence.deliveredAt !== null) return 'held'
+
+    const { sequence } = evidence
+    audit.append('evidence-delivered', { evidenceId, sequence, status, keyId }, at)
+    if (evidence.held === 0) {
+      deleteEvidence({ sequence, evidenceId, deliveredAt: at, receiptKeyId: keyId }, at)
+      return 'deleted'
+    }
+    markDelivered.run(at, keyId, sequence)
+    leave.run(sequence)
+    return 'held'
+  }
+
+  return {
+    due: (now, limit) => query(() => due.all({ now, limit })),
+    find: (evidenceId) => query(() => find.get(evidenceId)),
+
+    manifest(evidenceId) {
+      const row = query(() => manifest.get(evidenceId))
+      if (!row) throw unknown(evidenceId)
+      return row.envelope
+    },
+
+    chunk(evidenceId, index) {
+      const row = query(() => chunk.get(evidenceId, index))
+      if (!row) throw unknown(evidenceId)
+      return row.bytes
+    },
+
+    recordAttempt(evidenceId, { at, nextAt, errorCode }) {
+      transact(db, () => attempt.run(Math.trunc(at), Math.ceil(nextAt), errorCode, evidenceId))
+    },
+
+    settle(receipt, at) {
+      if (receipt.deviceId !== deviceId) {
+        throw new RoadveilError('ERR_RECEIPT_MISMATCH', 'the receipt is for another device')
+      }
+      if (receipt.status !== 'stored' && receipt.status !== 'duplicate') return 'kept'
+      const settlement = space.transactDeleting(() => settleStored(receipt, Math.trunc(at)))
+      if (settlement === 'deleted') space.checkpoint()
+      return settlement
+    },
+  }
+}
+
+function unknown(evidenceId: string): RoadveilError {
+  return new RoadveilError('ERR_EVIDENCE_UNKNOWN', `evidence ${evidenceId} is not stored`)
+}

@@ -1,0 +1,117 @@
+import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { dirname } from 'node:path'
+import { isRoadveilError, RoadveilError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { query, type StoreDatabase, transact } from './database.ts'
+
+/**
+ * Keeps deletes working when there is no room. On a full disk even DELETE fails, so a ballast file beside the database is given up
+ * then; and inside the database a reserve is kept from evidence, for the tombstones and audit rows that deleting it writes.
+ */
+export interface Space {
+  /** Throws ERR_STORE_FULL when evidence of so many bytes would eat into the reserve. To be called inside its transaction. */
+  demand(bytes: number): void
+  /** Runs a deleting transaction; on a full disk gives up the ballast and tries once more. */
+  transactDeleting<T>(work: () => T): T
+  /** Gives some 2 MB of free pages back to the file system. Returns false when there are none left. */
+  compact(): boolean
+  /**
+   * Moves what the write-ahead log holds into the database, overwriting what was deleted there, and empties the log. On a full disk
+   * that is left to the next time.
+   */
+  checkpoint(): void
+  /** Puts the ballast back where there is room for it. */
+  restoreBallast(): void
+}
+
+/** Deleting evidence overwrites it, and the log must take that first: this is room for evidence of some 12 MB. */
+const BALLAST_BYTES = 16 * 1024 * 1024
+/** Putting the ballast back must not fill the disk again. */
+const BALLAST_ROOM_BYTES = 2 * BALLAST_BYTES
+const RESERVE_BYTES = 1024 * 1024
+/** What evidence leaves free on the disk, for others and for the log. */
+const DISK_RESERVE_BYTES = 8 * 1024 * 1024
+const VACUUM_STEP_PAGES = 512
+
+export function spaceOf(db: StoreDatabase, file: string, logger: Logger | undefined): Space {
+  const ballast = `${file}.ballast`
+  const pragma = (name: string): number => db.pragma(name, { simple: true }) as number
+  const pageBytes = pragma('page_size')
+
+  function diskFreeBytes(): number {
+    const { bavail, bsize } = statfsSync(dirname(file))
+    return bavail * bsize
+  }
+
+  function withBallast<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      if (!isRoadveilError(error, 'ERR_STORE_FULL') || !existsSync(ballast)) throw error
+      rmSync(ballast)
+      logger?.warn('the disk is full: gave up the ballast so that deleting works', { error })
+      return work()
+    }
+  }
+
+  const space: Space = {
+    demand(bytes) {
+      const free = pragma('max_page_count') - pragma('page_count') + pragma('freelist_count')
+      // Overflow pages carry four bytes of their own each, the cipher takes 80, trees take a little.
+      const needed = Math.ceil(bytes / (pageBytes - 128)) + 64
+      if (free - needed < RESERVE_BYTES / pageBytes) {
+        throw new RoadveilError('ERR_STORE_FULL', `the store has no room for ${bytes} bytes`)
+      }
+      // Once in the log and once in the database: a log that can't be moved on would block every delete.
+      if (diskFreeBytes() < 2 * needed * pageBytes + DISK_RESERVE_BYTES) {
+        throw new RoadveilError('ERR_STORE_FULL', `the disk has no room for ${bytes} bytes`)
+      }
+    },
+
+    transactDeleting: (work) => withBallast(() => transact(db, work)),
+
+    compact() {
+      return query(() => {
+        const before = pragma('freelist_count')
+        db.pragma(`incremental_vacuum(${VACUUM_STEP_PAGES})`)
+        space.checkpoint()
+        const left = pragma('freelist_count')
+        return left > 0 && left < before
+      })
+    },
+
+    checkpoint() {
+      try {
+        withBallast(() => query(() => db.pragma('wal_checkpoint(TRUNCATE)')))
+      } catch (error) {
+        // The log keeps what it could not move, safe and encrypted, and the next checkpoint moves it.
+        if (!isRoadveilError(error, 'ERR_STORE_FULL')) throw error
+        logger?.warn('the disk is too full to empty the write-ahead log', { error })
+      }
+    },
+
+    restoreBallast() {
+      if (existsSync(ballast)) return
+      if (diskFreeBytes() < BALLAST_ROOM_BYTES) return
+      try {
+        writeBallast(ballast)
+      } catch (error) {
+        rmSync(ballast, { force: true })
+        logger?.warn('no room for the ballast that keeps deleting possible on a full disk', { error })
+      }
+    },
+  }
+  return space
+}
+
+/** Noise, for file systems that compress or leave out zeros. */
+function writeBallast(file: string): void {
+  const descriptor = openSync(file, 'wx', 0o600)
+  try {
+    writeFileSync(descriptor, randomBytes(BALLAST_BYTES))
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}

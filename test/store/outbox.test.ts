@@ -1,0 +1,149 @@
+import t from 'tap'
+import { aboutAt, openTestStore, receiptFor, sealedFixture } from './store.fixture.ts'
+
+await t.test('evidence is stored once, whoever asks how often', async (t) => {
+  using store = openTestStore(t.testdir())
+  const sealed = sealedFixture()
+  t.notOk(store.evidence.has(sealed.evidenceId))
+  t.equal(store.evidence.commit(sealed, aboutAt(1000)), 'stored')
+  t.equal(store.evidence.commit(sealed, aboutAt(2000)), 'already')
+  t.ok(store.evidence.has(sealed.evidenceId))
+  const other = { ...sealedFixture(), evidenceId: sealed.evidenceId }
+  t.throws(() => store.evidence.commit(other, aboutAt(3000)), { code: 'ERR_EVIDENCE_CONFLICT' })
+  t.equal(store.audit.verify().rows, 1)
+
+  store.outbox.settle(receiptFor(sealed), 4000)
+  t.ok(store.evidence.has(sealed.evidenceId), 'its tombstone remembers it')
+  t.equal(store.evidence.commit(sealed, aboutAt(5000)), 'already')
+  t.throws(() => store.evidence.commit(other, aboutAt(5000)), { code: 'ERR_EVIDENCE_CONFLICT' })
+  t.equal(store.inventory.counts().pending, 0)
+})
+
+await t.test('the outbox gives what is due in the order of storing, with every byte', async (t) => {
+  using store = openTestStore(t.testdir())
+  const all = [1000, 1001, 1002, 1003].map((at) => {
+    const sealed = sealedFixture()
+    store.evidence.commit(sealed, aboutAt(at))
+    return sealed
+  })
+  const [first, second] = all
+  if (!first || !second) throw new Error('four expected')
+  const ids = (now: number, limit = 10): string[] =>
+    store.outbox.due(now, limit).map((item) => item.evidenceId)
+  t.same(
+    ids(5000),
+    all.map((sealed) => sealed.evidenceId),
+  )
+  t.same(ids(5000, 2), [first.evidenceId, second.evidenceId])
+  const item = store.outbox.due(5000, 1)[0]
+  t.match(item, { sequence: 1, chunkCount: 3, ciphertextBytes: 200_000, attempts: 0 })
+  t.same(store.outbox.find(first.evidenceId), item)
+  first.chunks.forEach((chunk, index) => t.same(store.outbox.chunk(first.evidenceId, index), chunk))
+  t.same(store.outbox.manifest(first.evidenceId), first.manifest)
+  t.throws(() => store.outbox.chunk(first.evidenceId, 3), { code: 'ERR_EVIDENCE_UNKNOWN' })
+  t.throws(() => store.outbox.manifest('none'), { code: 'ERR_EVIDENCE_UNKNOWN' })
+
+  store.outbox.recordAttempt(first.evidenceId, { at: 5000, nextAt: 8000, errorCode: 'ERR_BROKER' })
+  t.same(ids(5001, 1), [second.evidenceId], 'it waits and the others flow')
+  t.same(ids(8000, 1), [first.evidenceId])
+  t.equal(store.outbox.find(first.evidenceId)?.attempts, 1)
+  t.equal(store.inventory.list()[0]?.lastError, 'ERR_BROKER')
+  t.same(ids(4000, 1), [first.evidenceId], 'nothing waits for a clock that went back')
+})
+
+await t.test('only a receipt that names the ciphertext deletes, and leaves a tombstone', async (t) => {
+  using store = openTestStore(t.testdir())
+  const sealed = sealedFixture()
+  store.evidence.commit(sealed, aboutAt(1000))
+  const settle: typeof store.outbox.settle = (receipt, at) => store.outbox.settle(receipt, at)
+
+  t.throws(() => settle(receiptFor(sealed, { ciphertextSha256: 'a'.repeat(64) }), 2000), {
+    code: 'ERR_RECEIPT_MISMATCH',
+  })
+  t.throws(() => settle(receiptFor(sealed, { deviceId: 'box-2' }), 2000), { code: 'ERR_RECEIPT_MISMATCH' })
+  t.throws(() => settle(receiptFor(sealedFixture()), 2000), { code: 'ERR_EVIDENCE_UNKNOWN' })
+  t.equal(settle(receiptFor(sealed, { status: 'incomplete', missing: [1] }), 2000), 'kept')
+  t.equal(settle(receiptFor(sealed, { status: 'rejected', reason: 'ERR_X' }), 2000), 'kept')
+  t.equal(store.inventory.counts().pending, 1)
+  t.equal(store.outbox.due(2000, 1).length, 1)
+
+  t.equal(settle(receiptFor(sealed, { status: 'duplicate' }), 2000), 'deleted')
+  t.equal(settle(receiptFor(sealed), 2001), 'already')
+  t.throws(() => settle(receiptFor(sealed, { ciphertextSha256: 'a'.repeat(64) }), 2002), {
+    code: 'ERR_RECEIPT_MISMATCH',
+  })
+  t.match(store.inventory.counts(), { pending: 0, tombstones: 1, bytes: 0, oldestPendingAt: null })
+  t.equal(store.outbox.find(sealed.evidenceId), undefined)
+  t.throws(() => store.outbox.chunk(sealed.evidenceId, 0), { code: 'ERR_EVIDENCE_UNKNOWN' })
+  store.outbox.recordAttempt(sealed.evidenceId, { at: 3000, nextAt: 4000, errorCode: 'ERR_X' })
+  t.same(
+    store.audit.list(10).map(({ kind }) => kind),
+    ['evidence-deleted', 'evidence-delivered', 'evidence-committed'],
+  )
+})
+
+await t.test('sequence numbers rise by one and are not used again, also after reopening', async (t) => {
+  const folder = t.testdir()
+  for (const expected of [1, 2, 3]) {
+    using store = openTestStore(folder)
+    const sealed = sealedFixture(1000)
+    store.evidence.commit(sealed, aboutAt(1000))
+    t.equal(store.outbox.find(sealed.evidenceId)?.sequence, expected)
+    store.outbox.settle(receiptFor(sealed), 2000)
+  }
+})
+
+await t.test('held evidence survives its receipt and every purge until the release', async (t) => {
+  const folder = t.testdir()
+  const sealed = sealedFixture()
+  const id = sealed.evidenceId
+  {
+    using store = openTestStore(folder)
+    store.evidence.commit(sealed, aboutAt(1000))
+    store.holds.place(id, { caseNumber: '7/26', reason: 'court', by: 'officer', at: 1500 })
+    t.throws(() => store.holds.place(id, { reason: 'again', by: 'officer', at: 1501 }), {
+      code: 'ERR_HOLD_EXISTS',
+    })
+    t.throws(() => store.holds.place('none', { reason: 'x', by: 'y', at: 1 }), {
+      code: 'ERR_EVIDENCE_UNKNOWN',
+    })
+    t.throws(() => store.holds.release('none', { reason: 'x', by: 'y', at: 1 }), {
+      code: 'ERR_EVIDENCE_UNKNOWN',
+    })
+    t.equal(store.outbox.settle(receiptFor(sealed), 2000), 'held')
+    t.equal(store.outbox.settle(receiptFor(sealed), 2001), 'held')
+    t.equal(store.outbox.due(1e15, 10).length, 0, 'no longer in the outbox')
+    t.equal(store.expiry.deleteDelivered(3000), 0)
+  }
+  using store = openTestStore(folder)
+  t.equal(store.expiry.deleteDelivered(1e15), 0)
+  t.same(store.outbox.chunk(id, 2), sealed.chunks[2])
+  t.match(store.inventory.counts(), { pending: 0, deliveredHeld: 1, holds: 1, tombstones: 0 })
+  t.match(store.inventory.list(), [
+    { state: 'delivered', hold: { caseNumber: '7/26', reason: 'court', by: 'officer', at: 1500 } },
+  ])
+
+  store.holds.release(id, { reason: 'case closed', by: 'officer', at: 4000 })
+  t.throws(() => store.holds.release(id, { reason: 'x', by: 'y', at: 1 }), { code: 'ERR_HOLD_UNKNOWN' })
+  t.equal(store.expiry.deleteDelivered(5000), 1)
+  t.match(store.inventory.counts(), { deliveredHeld: 0, tombstones: 1 })
+  const kinds = store.audit.list(10).map(({ kind }) => kind)
+  t.same(kinds, [
+    'evidence-deleted',
+    'hold-released',
+    'evidence-delivered',
+    'hold-placed',
+    'evidence-committed',
+  ])
+})
+
+await t.test('released evidence that the city does not have stays until it does', async (t) => {
+  using store = openTestStore(t.testdir())
+  const sealed = sealedFixture()
+  store.evidence.commit(sealed, aboutAt(1000))
+  store.holds.place(sealed.evidenceId, { reason: 'court', by: 'officer', at: 1500 })
+  store.holds.release(sealed.evidenceId, { reason: 'closed', by: 'officer', at: 1600 })
+  t.equal(store.expiry.deleteDelivered(1e15), 0)
+  t.equal(store.outbox.due(2000, 1).length, 1)
+  t.equal(store.outbox.settle(receiptFor(sealed), 3000), 'deleted')
+})

@@ -1,0 +1,58 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { Receipt } from '../../src/domain/receipt.ts'
+import type { SealedParts } from '../../src/store/evidence.ts'
+import { openStore, type Store } from '../../src/store/open.ts'
+
+export const DEVICE = 'box-1'
+
+/** Where a test's store lies: in a folder of its own, which openStore makes with mode 0700. */
+export function storeFileIn(folder: string): string {
+  return join(folder, 'store', 'roadveil.db')
+}
+
+/** Opens a store with a key that is the same in every process of a test. */
+export function openTestStore(
+  folder: string,
+  change: { key?: Buffer; maxSizeMiB?: number; file?: string } = {},
+): Store {
+  return openStore({
+    file: storeFileIn(folder),
+    key: Buffer.alloc(32, 7),
+    maxSizeMiB: 64,
+    deviceId: DEVICE,
+    ...change,
+  })
+}
+
+/** Sealed evidence of noise, which is what ciphertext looks like. */
+export function sealedFixture(bytes = 200_000): SealedParts {
+  const ciphertext = randomBytes(bytes)
+  const chunks: Buffer[] = []
+  for (let offset = 0; offset < bytes; offset += 98_304)
+    chunks.push(ciphertext.subarray(offset, offset + 98_304))
+  return {
+    evidenceId: randomUUID(),
+    manifest: Buffer.from('manifest'),
+    ciphertextSha256: createHash('sha256').update(ciphertext).digest('hex'),
+    chunks,
+  }
+}
+
+/** What a commit says about evidence, at `at`. */
+export function aboutAt(at: number): { camera: string; ruleId: string; judgedAt: number; at: number } {
+  return { camera: 'north', ruleId: 'bus-stop', judgedAt: at - 500, at }
+}
+
+/** A receipt that settles the evidence. */
+export function receiptFor(sealed: SealedParts, change: Partial<Receipt> = {}): Receipt {
+  return {
+    deviceId: DEVICE,
+    evidenceId: sealed.evidenceId,
+    ciphertextSha256: sealed.ciphertextSha256,
+    status: 'stored',
+    keyId: '0123456789abcdef',
+    issuedAt: '2026-03-01T08:17:00.000Z',
+    ...change,
+  }
+}
