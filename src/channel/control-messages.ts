@@ -67,7 +67,7 @@ const evidenceRowSchema = z.strictObject({
   judgedAt: instant,
   committedAt: instant,
   bytes: count,
-  /** `outbox`: without a receipt. `held`: delivered, kept by a legal hold. */
+  /** `outbox`: without a receipt. `held`: delivered, kept by a legal hold or, after its release, until the next purge. */
   state: z.enum(['outbox', 'held']),
   attempts: count,
   hold: z

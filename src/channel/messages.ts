@@ -12,6 +12,8 @@ const version = z.string().min(1).max(64)
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const instant = z.iso.datetime({ precision: 3 })
 const count = z.int().nonnegative()
+/** Lower case only: the id stands in topics and answers, where case would tell two evidence apart. */
+const evidenceId = z.uuid().lowercase()
 /** A code of the registry, of this version or another. */
 const code = z.string().regex(/^ERR_[A-Z0-9_]{1,60}$/)
 
@@ -52,7 +54,7 @@ export type VisionStats = z.infer<typeof visionStatsSchema>
 export type CameraStats = z.infer<typeof cameraStatsSchema>
 
 const discardedSchema = z.strictObject({
-  evidenceId: z.uuid(),
+  evidenceId,
   camera: slugSchema,
   ruleId: slugSchema,
   judgedAt: instant,
@@ -72,7 +74,7 @@ export type VisionHello = z.infer<typeof visionHelloSchema>
 
 /** vision to vault, after its hello. `facts` are judged apart, so that bad ones can be refused by their id. */
 export const visionMessageSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('evidence'), evidenceId: z.uuid(), facts: z.unknown() }),
+  z.strictObject({ type: z.literal('evidence'), evidenceId, facts: z.unknown() }),
   z.strictObject({ type: z.literal('discarded'), discarded: discardedSchema }),
   z.strictObject({ type: z.literal('stats'), stats: visionStatsSchema }),
 ])
@@ -83,9 +85,9 @@ export const vaultMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('hello'), protocol: z.literal(CHANNEL_PROTOCOL), version }),
   /** The last message: why vault closes the connection. */
   z.strictObject({ type: z.literal('bye'), code }),
-  z.strictObject({ type: z.literal('stored'), evidenceId: z.uuid() }),
+  z.strictObject({ type: z.literal('stored'), evidenceId }),
   /** `again`: keep it and send it again later. */
-  z.strictObject({ type: z.literal('refused'), evidenceId: z.uuid(), code, again: z.boolean() }),
+  z.strictObject({ type: z.literal('refused'), evidenceId, code, again: z.boolean() }),
 ])
 export type VaultMessage = z.infer<typeof vaultMessageSchema>
 

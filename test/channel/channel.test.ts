@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmod, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
@@ -276,6 +277,15 @@ await t.test('strangers are turned away with a code and do not disturb vision', 
   t.same(await send({ ...valid, more: 1 }), bye('ERR_CHANNEL_MESSAGE'))
   t.same(await send(valid, { type: 'open' }), bye('ERR_CHANNEL_MESSAGE'))
   t.same(await send(valid, { type: 'evidence', evidenceId: 'x', facts: {} }), bye('ERR_CHANNEL_MESSAGE'))
+
+  for (let i = 0; i < 50; i++) {
+    const socket = connect(socketPath)
+    socket.on('error', () => undefined)
+    socket.end(
+      Buffer.concat([...(i % 2 ? encodeFrame({ message: valid, parts: [] }) : []), randomBytes(1 + i * 100)]),
+    )
+    await new Promise((resolve) => socket.resume().once('close', resolve))
+  }
 
   await using link = connectVault({ socketPath, hello, logger: keptLog() }, never)
   await until(() => link.connected)

@@ -1,0 +1,26 @@
+import type { Outbox } from '../delivery/outbox.ts'
+import type { EpochMs } from '../domain/frame.ts'
+import type { Store } from '../store/open.ts'
+
+/** The store's outbox, which remembers when the city last let something go. */
+export interface VaultOutbox extends Outbox {
+  readonly lastReceiptAt: EpochMs | undefined
+}
+
+export function createOutbox({ outbox }: Pick<Store, 'outbox'>): VaultOutbox {
+  let lastReceiptAt: EpochMs | undefined
+  return {
+    ...outbox,
+    recordAttempt(evidenceId, at, nextAt, errorCode) {
+      outbox.recordAttempt(evidenceId, { at, nextAt, errorCode })
+    },
+    settle(receipt, at) {
+      const settlement = outbox.settle(receipt, at)
+      lastReceiptAt = at
+      return settlement
+    },
+    get lastReceiptAt() {
+      return lastReceiptAt
+    },
+  }
+}

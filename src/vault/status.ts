@@ -1,0 +1,93 @@
+import type { VaultStatus } from '../channel/control-messages.ts'
+import type { Config } from '../config/config.ts'
+import type { Forwarder } from '../delivery/forwarder.ts'
+import type { EpochMs } from '../domain/frame.ts'
+import { readExpiry } from '../health/certificate.ts'
+import { readClockState } from '../health/clock.ts'
+import { judgeCondition } from '../health/warnings.ts'
+import type { Store } from '../store/open.ts'
+import { VERSION } from '../version.ts'
+import type { VaultOutbox } from './outbox.ts'
+import type { VisionBoard } from './vision-board.ts'
+
+export interface StatusDeps {
+  readonly config: Config
+  readonly store: Store
+  readonly board: VisionBoard
+  readonly outbox: VaultOutbox
+  readonly forwarder: Forwarder
+  readonly retention: {
+    lastRunAt(): EpochMs | undefined
+    nextRunAt(): EpochMs | undefined
+  }
+  readonly startedAt: EpochMs
+  /** The host's clock. */
+  readonly now: () => EpochMs
+}
+
+/** Everything that can be said about the running box, warnings included. */
+export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
+  const { config, store, board, outbox, forwarder, retention, now } = deps
+  const counts = store.inventory.counts()
+  const delivery = forwarder.state()
+  const clock = await readClockState()
+  const cameras = board.latest?.cameras ?? []
+  const maxBytes = config.store.maxSizeMiB * 1024 * 1024
+  const certificates = [config.broker.certificateFile, config.broker.caFile].map(async (file) => ({
+    file,
+    expiresAt: await readExpiry(file),
+  }))
+  const warnings = judgeCondition(
+    {
+      vision: { connected: board.vision !== undefined },
+      cameras,
+      uncheckedRedactions: board.latest?.counts.uncheckedRedactions ?? 0,
+      broker: { connected: delivery.connected, code: delivery.lastErrorCode ?? null },
+      outbox: { count: counts.pending, oldestAt: counts.oldestPendingAt },
+      store: { bytes: counts.bytes, maxBytes },
+      clock,
+      certificates: await Promise.all(certificates),
+    },
+    now(),
+  )
+  return {
+    site: config.site.id,
+    device: config.device.id,
+    processes: {
+      vault: { version: VERSION, pid: process.pid, startedAt: iso(deps.startedAt) },
+      vision: board.vision
+        ? { version: board.vision.version, connectedAt: iso(board.vision.connectedAt) }
+        : null,
+    },
+    cameras,
+    counts: board.latest?.counts ?? null,
+    store: {
+      outbox: counts.pending,
+      oldestAt: isoOrNull(counts.oldestPendingAt),
+      held: counts.holds,
+      tombstones: counts.tombstones,
+      bytes: counts.bytes,
+      maxBytes,
+    },
+    delivery: {
+      connected: delivery.connected,
+      delivered: delivery.settled,
+      lastReceiptAt: isoOrNull(outbox.lastReceiptAt),
+      code: delivery.lastErrorCode ?? null,
+    },
+    retention: {
+      lastRunAt: isoOrNull(retention.lastRunAt()),
+      nextRunAt: isoOrNull(retention.nextRunAt()),
+    },
+    clock,
+    warnings,
+  }
+}
+
+function isoOrNull(at: EpochMs | null | undefined): string | null {
+  return at === null || at === undefined ? null : iso(at)
+}
+
+export function iso(at: EpochMs): string {
+  return new Date(at).toISOString()
+}

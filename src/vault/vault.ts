@@ -1,0 +1,93 @@
+import { join } from 'node:path'
+import { listenForControl } from '../channel/control.ts'
+import { listenForVision } from '../channel/listener.ts'
+import type { Config } from '../config/config.ts'
+import { createForwarder } from '../delivery/forwarder.ts'
+import type { Logger } from '../log.ts'
+import { createRetention } from '../retention/retention.ts'
+import { verifyReceipt } from '../sealing/receipt.ts'
+import { openStore } from '../store/open.ts'
+import { VERSION } from '../version.ts'
+import { createDesk } from './desk.ts'
+import { createIntake } from './intake.ts'
+import { loadVaultKeys } from './keys.ts'
+import { createOutbox } from './outbox.ts'
+import { readStatus } from './status.ts'
+import { keepRunning, logWarnings } from './supervision.ts'
+import { createVisionBoard } from './vision-board.ts'
+
+/**
+ * The process that has the keys, the store and the way to the city, and never sees a raw pixel. Runs until the signal
+ * aborts; then it finishes what it is committing, says `offline` to the broker and closes the store.
+ *
+ * A broker that cannot be reached, or a part that fails, does not stop the others: what vision sends is always taken in.
+ *
+ * @throws ERR_SECRET_FILE, ERR_KEY_INVALID, what `openStore` throws, ERR_CHANNEL_BUSY, ERR_RUNTIME_DIRECTORY
+ */
+export async function runVault(
+  config: Config,
+  signal: AbortSignal,
+  { logger }: { readonly logger: Logger },
+): Promise<void> {
+  const now = Date.now
+  const startedAt = now()
+  const keys = await loadVaultKeys(config, process.env)
+  const deviceId = config.device.id
+  const { file, maxSizeMiB } = config.store
+  using store = openStore({ file, key: keys.database, maxSizeMiB, deviceId, logger })
+  keys.database.fill(0)
+
+  const outbox = createOutbox(store)
+  const forwarder = createForwarder({
+    outbox,
+    broker: keys.broker,
+    station: { prefix: config.broker.topicPrefix, site: config.site.id, device: deviceId },
+    verifyReceipt: (envelope) => verifyReceipt(envelope, keys.receipt, { deviceId }),
+    softwareVersion: VERSION,
+    logger,
+    now,
+  })
+  const retention = createRetention({ config, store, now, logger })
+  const board = createVisionBoard(now)
+  const status = () => readStatus({ config, store, board, outbox, forwarder, retention, startedAt, now })
+
+  await using sockets = new AsyncDisposableStack()
+  const handler = createDesk({ store, readStatus: status, now, logger })
+  const { runtimeDirectory } = config
+  sockets.use(await listenForControl({ runtimeDirectory, handler, logger }))
+  const intake = createIntake({
+    config,
+    signingKey: keys.signing,
+    shelf: store.evidence,
+    now,
+    onStored: () => forwarder.wake(),
+    logger,
+  })
+  const fromVision = await listenForVision(
+    {
+      socketPath: join(runtimeDirectory, 'vault.sock'),
+      hello: { version: VERSION, configSha256: config.sha256 },
+      handlers: {
+        ...intake,
+        stats: (stats) => board.stats(stats),
+        connected: (version) => board.connected(version),
+      },
+      logger,
+    },
+    signal,
+  )
+  sockets.use(fromVision)
+  logger.info('vault is ready', { version: VERSION })
+
+  const part = { signal, logger }
+  await Promise.all([
+    keepRunning('delivery', async (until) => forwarder.run(until), part),
+    keepRunning('retention', async (until) => retention.run(until), part),
+    keepRunning(
+      'health',
+      async (until) => logWarnings(async () => (await status()).warnings, { signal: until, logger }),
+      part,
+    ),
+  ])
+  logger.info('vault is stopping')
+}

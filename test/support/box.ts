@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { Config } from '../../src/config/config.ts'
+import { resolveConfig } from '../../src/config/resolve.ts'
+import { configSchema } from '../../src/config/schema.ts'
+import type { Trial } from '../../src/trial/trial.ts'
+
+/** The config of the box of a trial: one camera `bus-stop`, everything in the trial's folder. */
+export function boxConfig(
+  trial: Trial,
+  names: { readonly site: string; readonly device: string },
+  changes: { readonly maxSizeMiB?: number } = {},
+): Config {
+  const { box } = trial
+  const written = {
+    site: { id: names.site, name: 'Main Street 1', timeZone: 'Europe/Berlin' },
+    device: { id: names.device, signingKeyFile: box.signingKey },
+    cameras: [{ id: 'bus-stop', url: 'rtsp://127.0.0.1:1/stream' }],
+    store: { file: join(box.directory, 'state', 'store.db'), keyFile: box.databaseKey },
+    runtimeDirectory: join(box.directory, 'run'),
+    city: {
+      recipients: trial.recipients,
+      receiptKeys: [{ id: trial.receiptKeyId, publicKeyFile: box.receiptPublicKey }],
+    },
+    broker: {
+      url: trial.brokerUrl,
+      topicPrefix: trial.topicPrefix,
+      caFile: box.ca,
+      certificateFile: box.certificate,
+      keyFile: box.key,
+    },
+  }
+  const sha256 = createHash('sha256').update(JSON.stringify(written)).digest('hex')
+  const config = resolveConfig(configSchema.parse(written), box.directory, sha256)
+  // The schema allows no store as small as a test wants it.
+  const maxSizeMiB = changes.maxSizeMiB ?? config.store.maxSizeMiB
+  return { ...config, store: { ...config.store, maxSizeMiB } }
+}
