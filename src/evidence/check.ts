@@ -32,6 +32,9 @@ export interface CheckedFrame {
 /** Fewer than this share of the frames that a span should have is no evidence. */
 const MIN_FRAME_SHARE = 0.5
 
+/** Far objects are searched in one of so many frames, and followed between them. */
+const FAR_SEARCH_EVERY = 3
+
 /**
  * Searches every frame of a piece of footage, then plans them all together: what is found in one is followed into its
  * neighbours.
@@ -50,7 +53,7 @@ export async function checkFootage(
   const findings: Findings[] = []
   const readings = new Map<FoundRegion, PlateReading>()
   for await (const frame of footage.frames(signal)) {
-    const found = await searchFrame(frame, deps.detectors)
+    const found = await searchFrame(frame, deps.detectors, findings.length % FAR_SEARCH_EVERY === 0)
     findings.push(found)
     const offender = pathBoxAt(path, frame.capturedAt)
     if (!offender) continue

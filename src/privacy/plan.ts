@@ -16,6 +16,9 @@ export interface FramePlan {
 /** Masks are grown by this share on each side: a detector's box may cut letters and chins. */
 const MASK_GROWTH = 0.2
 
+/** And by this much of the picture: boxes of tiny things are off by whole pixels. */
+const MASK_MARGIN = 0.002
+
 /** Two boxes that overlap by more than this are the same plate found twice. */
 const SAME_PLATE_OVERLAP = 0.25
 
@@ -55,13 +58,18 @@ export function planRegions(frames: readonly Findings[], offenderPath: readonly 
         followed.kind === 'plate' && offenderPlate && iou(place.box, offenderPlate.box) > SAME_PLATE_OVERLAP
       if (isOffenders) return []
       const source = place.seen ? 'detected' : 'followed'
-      return [{ kind: followed.kind, box: grow(place.box, MASK_GROWTH), source, score: bestScore(followed) }]
+      return [{ kind: followed.kind, box: masked(place.box), source, score: bestScore(followed) }]
     })
     const regions = [...known, ...inferred(objects, offender, known, index)]
       .map((region) => ({ ...region, box: clip(region.box) }))
       .filter((region): region is Region => region.box !== undefined)
     return offenderPlate ? { regions, offenderPlate } : { regions }
   })
+}
+
+function masked(box: Box): Box {
+  const { x, y, w, h } = grow(box, MASK_GROWTH)
+  return { x: x - MASK_MARGIN, y: y - MASK_MARGIN, w: w + 2 * MASK_MARGIN, h: h + 2 * MASK_MARGIN }
 }
 
 /** Heads and plate areas of persons and vehicles for which no face and no plate is known in this frame. */

@@ -28,14 +28,13 @@ const MIN_FACE_SCORE = 0.3
 const MIN_PLATE_SCORE = 0.2
 const MIN_OBJECT_SCORE = 0.3
 
-/** The whole picture is searched for faces at this width; persons are searched again, closer. */
-const FACE_SEARCH_WIDTH = 1280
+/** The whole picture is searched for faces at up to this width; persons are searched again, closer. */
+const FACE_SEARCH_WIDTH = 960
 /** A person's upper part is brought to about this many pixels, where YuNet sees faces best. */
 const PERSON_LOOK_PIXELS = 192
 
-/** Objects are searched in the whole picture and in overlapping parts of this width, in shares, because far ones are small. */
-const OBJECT_PARTS: readonly Box[] = [
-  { x: 0, y: 0, w: 1, h: 1 },
+/** Far objects are small: they are searched in overlapping halves of the picture, in shares of it. */
+const HALVES: readonly Box[] = [
   { x: 0, y: 0, w: 0.56, h: 1 },
   { x: 0.44, y: 0, w: 0.56, h: 1 },
 ]
@@ -44,20 +43,29 @@ const OBJECT_PARTS: readonly Box[] = [
  * Searches one full-size frame for everything that redaction must know: persons and vehicles, then faces and plates in
  * the whole picture and, closer, where persons and vehicles are.
  *
+ * @param alsoFar whether to look for far persons and vehicles too; they are slow in the picture, so that every third frame
+ *   is enough to follow them
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when any network fails: the frame was not checked and must not be kept
  */
-export async function searchFrame(frame: RawFrame, detectors: Detectors): Promise<Findings> {
+export async function searchFrame(
+  frame: RawFrame,
+  detectors: Detectors,
+  alsoFar: boolean,
+): Promise<Findings> {
   try {
-    const objects: Detection[] = []
-    for (const part of OBJECT_PARTS)
-      objects.push(...(await detectors.objects.detectIn(frame, pixels(frame, part))))
+    const overview = frame.width > FACE_SEARCH_WIDTH ? halve(frame) : frame
+    const objects = await detectors.objects.detectIn(overview, whole(overview))
+    if (alsoFar) {
+      for (const part of HALVES)
+        objects.push(...(await detectors.objects.detectIn(frame, pixels(frame, part))))
+    }
     const sure = merge(objects.filter(({ score }) => score >= MIN_OBJECT_SCORE))
     return {
       sequence: frame.sequence,
       capturedAt: frame.capturedAt,
       objects: sure,
-      faces: merge(await searchFaces(frame, sure, detectors)),
-      plates: merge(await searchPlates(frame, sure, detectors)),
+      faces: merge(await searchFaces(frame, overview, sure, detectors)),
+      plates: merge(await searchPlates(frame, overview, sure, detectors)),
     }
   } catch (cause) {
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a frame could not be searched for faces and plates', {
@@ -68,12 +76,12 @@ export async function searchFrame(frame: RawFrame, detectors: Detectors): Promis
 
 async function searchFaces(
   frame: RawFrame,
+  overview: RawFrame,
   objects: readonly Detection[],
   detectors: Detectors,
 ): Promise<FoundRegion[]> {
-  const whole = { x: 0, y: 0, w: frame.width, h: frame.height }
-  const scale = Math.min(1, FACE_SEARCH_WIDTH / frame.width)
-  const found = await detectors.faces.detect(frame, whole, scale, MIN_FACE_SCORE)
+  const scale = Math.min(1, FACE_SEARCH_WIDTH / overview.width)
+  const found = await detectors.faces.detect(overview, whole(overview), scale, MIN_FACE_SCORE)
   for (const { box, class: kind } of objects) {
     if (kind !== 'person') continue
     const upper = pixels(frame, grow({ ...box, h: 0.5 * box.h }, 0.1))
@@ -86,11 +94,11 @@ async function searchFaces(
 
 async function searchPlates(
   frame: RawFrame,
+  overview: RawFrame,
   objects: readonly Detection[],
   detectors: Detectors,
 ): Promise<FoundRegion[]> {
-  const whole = { x: 0, y: 0, w: frame.width, h: frame.height }
-  const found = await detectors.plates.detect(frame, whole, MIN_PLATE_SCORE)
+  const found = await detectors.plates.detect(overview, whole(overview), MIN_PLATE_SCORE)
   for (const { box, class: kind } of objects) {
     if (kind === 'person' || kind === 'bicycle') continue
     const part = pixels(frame, grow(box, 0.1))
@@ -107,6 +115,30 @@ function merge<T extends { readonly box: Box; readonly score: number }>(found: r
     if (!kept.some((other) => iou(other.box, item.box) > 0.45)) kept.push(item)
   }
   return kept
+}
+
+function whole({ width, height }: RawFrame): PixelBox {
+  return { x: 0, y: 0, w: width, h: height }
+}
+
+/** The frame at half its size, for the looks at the whole picture: each of them would shrink it anyway. */
+function halve(frame: RawFrame): RawFrame {
+  const width = frame.width >> 1
+  const height = frame.height >> 1
+  const planes = new Uint8Array(width * height * 3)
+  const source = frame.planes
+  let out = 0
+  for (let plane = 0; plane < 3; plane++) {
+    for (let y = 0; y < height; y++) {
+      let a = plane * frame.width * frame.height + 2 * y * frame.width
+      let b = a + frame.width
+      for (let x = 0; x < width; x++, a += 2, b += 2) {
+        planes[out++] =
+          ((source[a] ?? 0) + (source[a + 1] ?? 0) + (source[b] ?? 0) + (source[b + 1] ?? 0) + 2) >> 2
+      }
+    }
+  }
+  return { ...frame, width, height, planes }
 }
 
 function pixels(frame: RawFrame, box: Box): PixelBox {
