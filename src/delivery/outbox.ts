@@ -20,7 +20,10 @@ export interface Outbox {
   /** The chunk with this index, from 0. Throws ERR_EVIDENCE_UNKNOWN. */
   chunk(evidenceId: string, index: number): Uint8Array
   /** Notes a try that failed, and not to try again before `nextAt`. */
-  recordAttempt(evidenceId: string, at: EpochMs, nextAt: EpochMs, errorCode: string): void
+  recordAttempt(
+    evidenceId: string,
+    attempt: { readonly at: EpochMs; readonly nextAt: EpochMs; readonly errorCode: string },
+  ): void
   /**
    * Lets go of the evidence: the receipt was verified and says `stored` or `duplicate`. `already` for one that came before.
    * Throws ERR_EVIDENCE_UNKNOWN, ERR_RECEIPT_MISMATCH when it names another ciphertext.

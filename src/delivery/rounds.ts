@@ -85,7 +85,7 @@ export function createRounds(deps: {
       const delayMs = rejected ? timing.rejectedMs : backoffMs(attempt, firstMs, mostMs)
       // A human may have released it meanwhile.
       if (error.code === 'ERR_EVIDENCE_UNKNOWN') tried.delete(evidenceId)
-      outbox.recordAttempt(evidenceId, now(), now() + delayMs, error.code)
+      outbox.recordAttempt(evidenceId, { at: now(), nextAt: now() + delayMs, errorCode: error.code })
       logger.warn('evidence was not delivered', { evidenceId, error, attempt, delayMs })
     } finally {
       mailboxes.delete(evidenceId)

@@ -101,11 +101,11 @@ export function createDesk(deps: {
       return
     }
     const folder = await storage.store(opened, { manifest: envelope, ciphertext })
-    answers.send(manifest, { status: 'stored' })
     await incoming.remove(assembly)
     const { site, device, evidenceId } = manifest
     logger.info('evidence was stored', { site, device, evidenceId, bytes: ciphertext.length })
     deps.stored({ site, device, evidenceId, folder, bytes: ciphertext.length, facts: opened.facts })
+    answers.send(manifest, { status: 'stored' })
   }
 
   const goOn = async (assembly: Assembly): Promise<void> => {
