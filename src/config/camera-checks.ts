@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { valueText, type ConfigPath, type Finding } from './finding.ts'
 import { findRepeated, listAt } from './lists.ts'
-import { ruleSchema, zoneSchema } from './schema.ts'
+import { cameraSchema, ruleSchema, zoneSchema } from './schema.ts'
 import { valueAt } from './shape.ts'
 import { nearestWord } from './suggestion.ts'
 import { lineFault, polygonFault } from './zones.ts'
@@ -36,7 +36,7 @@ function findSourceFaults(camera: unknown, path: ConfigPath): Finding[] {
   const url = valueAt(camera, ['url'])
   if (typeof url !== 'string') return findings
   const isFile = url.startsWith('file:')
-  if (!isFile && /^rtsps?:\/\/[^/\s]/.test(url)) {
+  if (cameraSchema.shape.url.safeParse(url).success) {
     const reason = cameraUrlFault(url)
     if (reason) findings.push({ path: [...path, 'url'], reason, got: valueText([...path, 'url'], url) })
   }
@@ -55,7 +55,9 @@ function findSourceFaults(camera: unknown, path: ConfigPath): Finding[] {
 /** Some cameras take user and password as parameters of the path; in the config file they are as bare there. */
 const CREDENTIAL_PARAMETER = /\b(pass(word|wd)?|pwd)=/i
 
-function cameraUrlFault(url: string): string | undefined {
+/** Why an address that has the right form cannot be a camera's, or undefined when it can. */
+export function cameraUrlFault(url: string): string | undefined {
+  if (url.startsWith('file:')) return undefined
   if (url.includes('@') || CREDENTIAL_PARAMETER.test(url)) {
     return 'must not hold user and password: put them into a file and name it in credentialsFile'
   }

@@ -5,6 +5,7 @@ import { valueText, type Finding } from './finding.ts'
 import { findRepeated, listAt } from './lists.ts'
 import { recipientSchema } from './schema.ts'
 import { valueAt } from './shape.ts'
+import { isTimeZone } from './time-zone.ts'
 
 /**
  * What the schema cannot say: how values fit each other. Works on the config as written, so that these faults are
@@ -41,17 +42,6 @@ function findSiteFaults(root: unknown): Finding[] {
     })
   }
   return findings
-}
-
-/** Offsets such as +02:00 are time zones to Intl, but they know no daylight saving. */
-function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
-    return true
-  } catch {
-    return false
-  }
 }
 
 function findCityFaults(root: unknown): Finding[] {

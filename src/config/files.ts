@@ -5,10 +5,10 @@ import { valueText, type ConfigPath, type Finding } from './finding.ts'
 import { listAt } from './lists.ts'
 import { valueAt } from './shape.ts'
 
-/** Which process reads the config: each looks only at the files that it may read itself. */
-export type ConfigReader = 'all' | 'vision' | 'vault'
+/** Who reads the config: each looks only at the files that it uses and may read itself. */
+export type ConfigReader = 'all' | 'vision' | 'vault' | 'cli'
 
-type FileKind = 'secret' | 'readable' | 'video' | 'models' | 'parent' | 'folder' | 'socket folder'
+type FileKind = 'secret' | 'readable' | 'video' | 'parent' | 'folder' | 'socket folder'
 
 interface NamedFile {
   readonly path: ConfigPath
@@ -38,7 +38,7 @@ export async function findFileFaults(
         kind === 'video' ? resolveSource(folder, name) : resolveFile(folder, name),
       )
       if (reason === undefined) return undefined
-      const code = kind === 'secret' ? 'ERR_SECRET_FILE' : kind === 'models' ? 'ERR_MODEL_MISSING' : undefined
+      const code = kind === 'secret' ? 'ERR_SECRET_FILE' : undefined
       return { path, reason, got: valueText(path, name), ...(code && { code }) }
     }),
   )
@@ -56,7 +56,7 @@ function namedFiles(root: unknown, reader: ConfigReader): NamedFile[] {
     path: ['city', 'receiptKeys', i, 'publicKeyFile'],
     kind: 'readable',
   }))
-  const vision: NamedFile[] = [{ path: ['models', 'directory'], kind: 'models' }, ...cameras]
+  const vision: NamedFile[] = [{ path: ['models', 'directory'], kind: 'folder' }, ...cameras]
   const vault: NamedFile[] = [
     { path: ['device', 'signingKeyFile'], kind: 'secret', credential: 'signing-key' },
     { path: ['store', 'file'], kind: 'parent' },
@@ -69,8 +69,8 @@ function namedFiles(root: unknown, reader: ConfigReader): NamedFile[] {
   return [
     { path: ['runtimeDirectory'], kind: 'socket folder' },
     { path: ['logs', 'directory'], kind: 'folder' },
-    ...(reader === 'vault' ? [] : vision),
-    ...(reader === 'vision' ? [] : vault),
+    ...(reader === 'all' || reader === 'vision' ? vision : []),
+    ...(reader === 'all' || reader === 'vault' ? vault : []),
   ]
 }
 
@@ -89,10 +89,6 @@ async function fileFault(kind: FileKind, file: string): Promise<string | undefin
     case 'readable':
     case 'video':
       return readableFault(file)
-    case 'models':
-      return (await statOf(file))?.isDirectory()
-        ? undefined
-        : 'is not a folder; `roadveil models pull` makes it'
     case 'parent':
       if ((await statOf(file))?.isDirectory()) return 'must be a file, not a folder'
       return (await statOf(dirname(file)))?.isDirectory() ? undefined : 'lies in a folder that does not exist'

@@ -24,9 +24,10 @@ export interface Fault {
   readonly code?: ErrorCode
 }
 
-/** `path: reason (got value)`. */
+/** `line N: path: reason (got value)`. */
 export function faultText(fault: Fault): string {
-  return `${fault.path}: ${fault.reason}${fault.got === undefined ? '' : ` (got ${fault.got})`}`
+  const line = fault.line === undefined ? '' : `line ${fault.line}: `
+  return `${line}${fault.path}: ${fault.reason}${fault.got === undefined ? '' : ` (got ${fault.got})`}`
 }
 
 /** A path as people write it: `cameras[0].url`; the whole file is `config`. */

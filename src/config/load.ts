@@ -12,7 +12,7 @@ import { findShapeFaults } from './shape.ts'
 import { parseYaml } from './yaml.ts'
 
 export interface LoadOptions {
-  /** Who reads: `vision` looks at no key and `vault` at no camera credential; `all` is the default. */
+  /** `vision` looks at no key, `vault` at no camera credential, `cli` at neither; `all` is the default. */
   readonly reader?: ConfigReader
   readonly env?: Readonly<Record<string, string | undefined>>
 }
@@ -61,7 +61,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
 /** All faults of a file for people: a headline, then one line each. */
 export function faultsText(name: string, faults: readonly Fault[]): string {
   const headline = `${name} has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}:`
-  return [headline, ...faults.map((fault) => `  line ${fault.line ?? 1}: ${faultText(fault)}`)].join('\n')
+  return [headline, ...faults.map((fault) => `  ${faultText(fault)}`)].join('\n')
 }
 
 async function readConfig(file: string): Promise<Buffer> {

@@ -1,0 +1,67 @@
+import type { Command } from 'commander'
+import type { Config } from '../config/config.ts'
+import { isRoadveilError } from '../errors.ts'
+import { createLogger, type Logger } from '../log.ts'
+import { readConfig } from './config.ts'
+import { configOption } from './options.ts'
+import { stopSignals } from './signals.ts'
+
+type Daemon = (
+  config: Config,
+  signal: AbortSignal,
+  dependencies: { readonly logger: Logger },
+) => Promise<void>
+
+/** `roadveil vision`: the process that sees pixels. Its libraries are loaded only when it is the one that starts. */
+export function addVision(program: Command): void {
+  addDaemon(program, {
+    role: 'vision',
+    summary: 'start only the process that sees the cameras (for systemd)',
+    description: 'Watches the cameras and builds redacted evidence. It reads no key and keeps nothing.',
+    load: async () => (await import('../vision/vision.ts')).runVision,
+  })
+}
+
+/** `roadveil vault`: the process that has keys, store and the way to the city. */
+export function addVault(program: Command): void {
+  addDaemon(program, {
+    role: 'vault',
+    summary: 'start only the process that seals, keeps and delivers (for systemd)',
+    description: 'Takes redacted evidence from vision, seals and stores it, and delivers it to the city.',
+    load: async () => (await import('../vault/vault.ts')).runVault,
+  })
+}
+
+function addDaemon(
+  program: Command,
+  daemon: {
+    readonly role: 'vision' | 'vault'
+    readonly summary: string
+    readonly description: string
+    readonly load: () => Promise<Daemon>
+  },
+): void {
+  const { role } = daemon
+  program
+    .command(role)
+    .summary(daemon.summary)
+    .description(
+      `${daemon.description}\nRuns until SIGTERM or Ctrl-C. \`roadveil run\` starts both processes.`,
+    )
+    .addOption(configOption())
+    .addHelpText('after', `\nExample:\n  roadveil ${role} --config /etc/roadveil/roadveil.yaml`)
+    .action(async ({ config: file }: { readonly config: string }) => {
+      using signals = stopSignals()
+      const config = await readConfig(file, role)
+      const logger = createLogger({ process: role, level: config.logs.level })
+      const run = await daemon.load()
+      try {
+        await run(config, signals.signal, { logger })
+      } catch (error) {
+        // What stops because it was told to is no failure.
+        if (signals.signal.aborted && !isRoadveilError(error)) return
+        logger.error(`${role} stopped`, { error })
+        throw error
+      }
+    })
+}

@@ -1,0 +1,46 @@
+import { isRoadveilError, RoadveilError } from '../errors.ts'
+import { scrubCredentials } from '../scrub.ts'
+
+/** The one place for output: answers go to stdout, everything else to stderr. */
+export interface Output {
+  /** A line of the answer. */
+  answer(line: string): void
+  /** The whole answer as one JSON value. */
+  json(value: unknown): void
+  /** What a person wants to know beside the answer. */
+  note(line: string): void
+}
+
+/** Output to this process's streams. A reader that goes away (`| head`) ends the process quietly. */
+export function createOutput(): Output {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      process.exit(error.code === 'EPIPE' ? 0 : 1)
+    })
+  }
+  return {
+    answer: (line) => void process.stdout.write(`${line}\n`),
+    json: (value) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    note: (line) => void process.stderr.write(`${line}\n`),
+  }
+}
+
+/** Says what went wrong and what to do, and gives the exit code. A stack trace helps nobody on the street. */
+export function reportError(output: Output, error: unknown): 1 | 2 | 3 | 4 {
+  const known = isRoadveilError(error) ? error : internalError(error)
+  const [headline = '', ...details] = known.message.split('\n').map(scrubCredentials)
+  output.note(`roadveil: error: ${headline} [${known.code}]`)
+  for (const line of details) output.note(line)
+  output.note(`roadveil: hint: ${known.hint}`)
+  return known.exitCode
+}
+
+/** The message of a foreign error may hold anything: only its name and where it came from are shown. */
+function internalError(error: unknown): RoadveilError {
+  const name = error instanceof Error ? error.name : typeof error
+  const place =
+    error instanceof Error ? /\b((?:src|dist)\/[\w/.-]+:\d+)/.exec(error.stack ?? '')?.[1] : undefined
+  return new RoadveilError('ERR_INTERNAL', `unexpected ${name}${place ? ` at ${place}` : ''}`, {
+    cause: error,
+  })
+}

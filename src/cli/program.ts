@@ -1,0 +1,59 @@
+import { Command, CommanderError } from 'commander'
+import { RoadveilError } from '../errors.ts'
+import { VERSION } from '../version.ts'
+import { addCheck } from './check.ts'
+import { addVault, addVision } from './daemons.ts'
+import { addEvidence } from './evidence.ts'
+import { addInit } from './init.ts'
+import { addModels } from './models.ts'
+import { reportError, type Output } from './output.ts'
+import { addReceive } from './receive.ts'
+import { addRun } from './run.ts'
+import { addStatus } from './status.ts'
+
+/** Runs the command line and gives the exit code: 0 ok, 1 failed, 2 usage, 3 bad config, 4 daemon not reachable. */
+export async function runProgram(args: readonly string[], output: Output): Promise<number> {
+  const program = createProgram(output)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportError(output, error)
+    if (error.exitCode === 0) return 0
+    const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+    const usage = error.code === 'commander.help' ? 'a verb is missing' : message
+    return reportError(output, new RoadveilError('ERR_USAGE', usage))
+  }
+}
+
+function createProgram(output: Output): Command {
+  const program = new Command('roadveil')
+    .description(
+      'Keeps sealed evidence of traffic violations, and nothing else. Answers on stdout, the rest on stderr.',
+    )
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .helpCommand(false)
+    .configureHelp({ helpWidth: 96, showGlobalOptions: false })
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => output.answer(text.trimEnd()),
+      // Errors are reported in one place; without a verb, the help goes with them.
+      writeErr: () => undefined,
+    })
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 ok, 1 failed, 2 usage, 3 bad config, 4 daemon not reachable.\n' +
+        'Example:\n  roadveil init box && roadveil check --config box/roadveil.yaml',
+    )
+  addInit(program, output)
+  addCheck(program, output)
+  addModels(program, output)
+  addRun(program, output)
+  addStatus(program, output)
+  addEvidence(program, output)
+  addVision(program)
+  addVault(program)
+  addReceive(program, output)
+  return program
+}

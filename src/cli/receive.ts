@@ -1,0 +1,51 @@
+import { Option, type Command } from 'commander'
+import type { StoredEvidence } from '../receiver/desk.ts'
+import { createLogger } from '../log.ts'
+import { jsonOption } from './options.ts'
+import type { Output } from './output.ts'
+import { stopSignals } from './signals.ts'
+import { timeText } from './table.ts'
+
+interface ReceiveOptions {
+  readonly config: string
+  readonly json?: true
+}
+
+/** `roadveil receive`: the city's side; a line on stdout for each evidence that was stored. */
+export function addReceive(program: Command, output: Output): void {
+  program
+    .command('receive')
+    .summary("the city's side: receive, check, open and store evidence")
+    .description(
+      'Receives evidence from the broker, checks and opens it, stores one folder each, and answers with a signed\n' +
+        'receipt. Runs until SIGTERM or Ctrl-C. A line on stdout for each evidence stored; log lines on stderr.',
+    )
+    .addOption(new Option('-c, --config <file>', "the receiver's config").default('receiver.yaml'))
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExample:\n  roadveil receive --config /etc/roadveil/receiver.yaml')
+    .action(async ({ config: file, json }: ReceiveOptions) => {
+      using signals = stopSignals()
+      const { loadReceiverConfig } = await import('../receiver/config.ts')
+      const { createReceiver } = await import('../receiver/receiver.ts')
+      const config = loadReceiverConfig(file)
+      const logger = createLogger({ process: 'receiver', level: 'info' })
+      const receiver = createReceiver(config, {
+        logger,
+        now: Date.now,
+        env: process.env,
+        stored: (evidence) => output.answer(json ? storedJson(evidence) : storedText(evidence)),
+      })
+      await receiver.run(signals.signal)
+    })
+}
+
+/** One JSON value a line, without the plate: stdout may end in a journal. */
+function storedJson({ site, device, evidenceId, folder, bytes, facts }: StoredEvidence): string {
+  const { camera, mode, times, rule } = facts
+  const judgedAt = times.judged.camera
+  return JSON.stringify({ site, device, evidenceId, camera, rule: rule.id, mode, judgedAt, bytes, folder })
+}
+
+function storedText({ device, folder, facts }: StoredEvidence): string {
+  return `${timeText(facts.times.judged.camera)}  ${device}  ${facts.camera}  ${facts.rule.id}  ${folder}`
+}

@@ -1,0 +1,89 @@
+import type { Command } from 'commander'
+import { resolve } from 'node:path'
+import type { Config } from '../config/config.ts'
+import { RoadveilError } from '../errors.ts'
+import { createLogger } from '../log.ts'
+import { readConfig } from './config.ts'
+import { openLogFile } from './log-file.ts'
+import { configOption } from './options.ts'
+import type { Output } from './output.ts'
+import { stopSignals } from './signals.ts'
+import { superviseProcess, type ProcessSpec } from './supervise.ts'
+
+/** vault commits what it is working on, vision hands over what it has built. */
+const GRACE_MS = 15_000
+const MIN_DELAY_MS = 1_000
+const MAX_DELAY_MS = 30_000
+
+/** `roadveil run`: vision and vault, kept running until a signal. */
+export function addRun(program: Command, output: Output): void {
+  program
+    .command('run')
+    .summary('start the box: vision and vault')
+    .description(
+      'Starts both processes and keeps them running until Ctrl-C or SIGTERM. Log lines (JSON) go to stderr,\n' +
+        'and to one file a day if logs.directory is set. A second Ctrl-C stops at once.',
+    )
+    .addOption(configOption())
+    .addHelpText('after', '\nExample:\n  roadveil run --config /etc/roadveil/roadveil.yaml')
+    .action(async ({ config: file }: { readonly config: string }) => {
+      await runBoth(await readConfig(file, 'all'), resolve(file), output)
+    })
+}
+
+async function runBoth(config: Config, configFile: string, output: Output): Promise<void> {
+  using signals = stopSignals()
+  const { directory, level } = config.logs
+  using logFile =
+    directory === undefined
+      ? undefined
+      : openLogFile(directory, () => output.note('roadveil: cannot write the log file; going on without it'))
+  const onLine = (line: string): void => {
+    output.note(line)
+    logFile?.write(line)
+  }
+  const logger = createLogger({
+    process: 'cli',
+    level,
+    destination: { write: (line) => onLine(line.trimEnd()) },
+  })
+
+  // vision stops first, so that vault can still take what vision has built.
+  const stopVision = new AbortController()
+  const stopVault = new AbortController()
+  const stop = (): void => stopVision.abort()
+  signals.signal.addEventListener('abort', stop)
+  if (signals.signal.aborted) stop()
+
+  const options = { logger, onLine, graceMs: GRACE_MS, minDelayMs: MIN_DELAY_MS, maxDelayMs: MAX_DELAY_MS }
+  const vault = superviseProcess(processSpec('vault', configFile), options, stopVault.signal).finally(stop)
+  const vision = superviseProcess(processSpec('vision', configFile), options, stopVision.signal)
+  const visionExit = await vision
+  stopVault.abort()
+  const vaultExit = await vault
+  logger.info('stopped')
+  if (visionExit === 3 || vaultExit === 3) {
+    throw new RoadveilError(
+      'ERR_CONFIG_INVALID',
+      'the config was changed while Roadveil ran and has faults now',
+    )
+  }
+}
+
+/**
+ * How a process is started: by the same runtime and program, gone when this process dies (a killed `run` must not leave
+ * a camera open), and without core dumps, which would hold pixels or keys. vision gets no way to the keys.
+ */
+function processSpec(role: 'vision' | 'vault', configFile: string): ProcessSpec {
+  const [, program = ''] = process.argv
+  const { CREDENTIALS_DIRECTORY: credentials, ...env } = process.env
+  return {
+    role,
+    command: 'setpriv',
+    args: [
+      ...['--pdeathsig', 'KILL', 'prlimit', '--core=0'],
+      ...[process.execPath, program, role, '--config', configFile],
+    ],
+    env: role === 'vault' && credentials !== undefined ? { ...env, CREDENTIALS_DIRECTORY: credentials } : env,
+  }
+}

@@ -1,0 +1,86 @@
+import type { Command } from 'commander'
+import type { VaultStatus } from '../channel/control-messages.ts'
+import { readConfig } from './config.ts'
+import { configOption, jsonOption } from './options.ts'
+import type { Output } from './output.ts'
+import { sizeText, tableLines, timeText } from './table.ts'
+
+/** `roadveil status`: what the running box does, as its vault knows it. */
+export function addStatus(program: Command, output: Output): void {
+  program
+    .command('status')
+    .summary('show what the running box does')
+    .description(
+      'Asks the running box: processes, cameras, evidence, delivery, clock, and what needs a person.',
+    )
+    .addOption(configOption())
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExample:\n  roadveil status --config /etc/roadveil/roadveil.yaml')
+    .action(async ({ config: file, json }: { readonly config: string; readonly json?: true }) => {
+      const { runtimeDirectory } = await readConfig(file, 'cli')
+      const { askVault } = await import('../channel/control.ts')
+      const status = await askVault(runtimeDirectory, { verb: 'status' })
+      if (json) output.json(status)
+      else for (const line of statusLines(status)) output.answer(line)
+    })
+}
+
+/** The status for people: a line a topic, then what a person should look at. */
+export function statusLines(status: VaultStatus): string[] {
+  const { vault, vision } = status.processes
+  const cameras = status.cameras.map((camera) => [
+    camera.camera,
+    camera.code ? `${camera.state} (${camera.code})` : camera.state,
+    Number(camera.fps.toFixed(1)),
+    camera.frames,
+    camera.dropped,
+    camera.restarts,
+    timeText(camera.lastFrameAt),
+  ])
+  const header = ['CAMERA', 'STATE', 'FPS', 'FRAMES', 'DROPPED', 'RESTARTS', 'LAST FRAME']
+  return [
+    `${status.device} at ${status.site}`,
+    `vault      ${vault.version}, pid ${vault.pid}, since ${timeText(vault.startedAt)}`,
+    `vision     ${vision ? `${vision.version}, connected since ${timeText(vision.connectedAt)}` : 'not connected'}`,
+    ...countLines(status),
+    `evidence   ${evidenceText(status)}`,
+    `delivery   ${deliveryText(status)}`,
+    `purge      last ${timeText(status.retention.lastRunAt)}, next ${timeText(status.retention.nextRunAt)}`,
+    `clock      ${clockText(status)}`,
+    ...(cameras.length > 0 ? ['', ...tableLines(header, cameras)] : []),
+    '',
+    ...(status.warnings.length === 0 ? ['nothing needs attention'] : status.warnings.flatMap(warningLines)),
+  ]
+}
+
+function countLines({ counts }: VaultStatus): string[] {
+  if (!counts) return []
+  const { tracks, violations, built, discarded, waiting } = counts
+  return [
+    `seen       ${tracks} tracks, ${violations} violations: ${built} kept, ${discarded} discarded, ${waiting} waiting`,
+  ]
+}
+
+function evidenceText({ store }: VaultStatus): string {
+  const oldest = store.oldestAt === null ? '' : `, oldest ${timeText(store.oldestAt)}`
+  const size = `store ${sizeText(store.bytes)} of ${sizeText(store.maxBytes)}`
+  return `${store.outbox} without receipt${oldest}; ${store.held} held; ${size}`
+}
+
+function deliveryText({ delivery }: VaultStatus): string {
+  const state = delivery.connected
+    ? 'connected'
+    : `not connected${delivery.code ? ` (${delivery.code})` : ''}`
+  return `${state}; ${delivery.delivered} delivered since the start, last ${timeText(delivery.lastReceiptAt)}`
+}
+
+function clockText({ clock }: VaultStatus): string {
+  const state =
+    clock.synchronized === null ? 'unknown' : clock.synchronized ? 'synchronized' : 'not synchronized'
+  const offset = clock.offsetMs === null ? '' : `, offset ${clock.offsetMs.toFixed(1)} ms`
+  return `${state} (${clock.source})${offset}`
+}
+
+function warningLines({ code, message, hint }: VaultStatus['warnings'][number]): string[] {
+  return [`! ${message} [${code}]`, `  ${hint}`]
+}
