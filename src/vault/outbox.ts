@@ -11,9 +11,6 @@ export function createOutbox({ outbox }: Pick<Store, 'outbox'>): VaultOutbox {
   let lastReceiptAt: EpochMs | undefined
   return {
     ...outbox,
-    recordAttempt(evidenceId, at, nextAt, errorCode) {
-      outbox.recordAttempt(evidenceId, { at, nextAt, errorCode })
-    },
     settle(receipt, at) {
       const settlement = outbox.settle(receipt, at)
       lastReceiptAt = at

@@ -8,6 +8,7 @@ import { judgeCondition } from '../health/warnings.ts'
 import type { Store } from '../store/open.ts'
 import { VERSION } from '../version.ts'
 import type { VaultOutbox } from './outbox.ts'
+import type { Purging } from './purging.ts'
 import type { VisionBoard } from './vision-board.ts'
 
 export interface StatusDeps {
@@ -16,10 +17,7 @@ export interface StatusDeps {
   readonly board: VisionBoard
   readonly outbox: VaultOutbox
   readonly forwarder: Forwarder
-  readonly retention: {
-    lastRunAt(): EpochMs | undefined
-    nextRunAt(): EpochMs | undefined
-  }
+  readonly purging: Purging
   readonly startedAt: EpochMs
   /** The host's clock. */
   readonly now: () => EpochMs
@@ -27,7 +25,7 @@ export interface StatusDeps {
 
 /** Everything that can be said about the running box, warnings included. */
 export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
-  const { config, store, board, outbox, forwarder, retention, now } = deps
+  const { config, store, board, outbox, forwarder, purging, now } = deps
   const counts = store.inventory.counts()
   const delivery = forwarder.state()
   const clock = await readClockState()
@@ -76,8 +74,8 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       code: delivery.lastErrorCode ?? null,
     },
     retention: {
-      lastRunAt: isoOrNull(retention.lastRunAt()),
-      nextRunAt: isoOrNull(retention.nextRunAt()),
+      lastRunAt: isoOrNull(purging.lastRunAt()),
+      nextRunAt: isoOrNull(purging.nextRunAt()),
     },
     clock,
     warnings,

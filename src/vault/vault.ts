@@ -4,7 +4,6 @@ import { listenForVision } from '../channel/listener.ts'
 import type { Config } from '../config/config.ts'
 import { createForwarder } from '../delivery/forwarder.ts'
 import type { Logger } from '../log.ts'
-import { createRetention } from '../retention/retention.ts'
 import { verifyReceipt } from '../sealing/receipt.ts'
 import { openStore } from '../store/open.ts'
 import { VERSION } from '../version.ts'
@@ -12,6 +11,7 @@ import { createDesk } from './desk.ts'
 import { createIntake } from './intake.ts'
 import { loadVaultKeys } from './keys.ts'
 import { createOutbox } from './outbox.ts'
+import { createPurging } from './purging.ts'
 import { readStatus } from './status.ts'
 import { keepRunning, logWarnings } from './supervision.ts'
 import { createVisionBoard } from './vision-board.ts'
@@ -47,9 +47,9 @@ export async function runVault(
     logger,
     now,
   })
-  const retention = createRetention({ config, store, now, logger })
+  const purging = createPurging({ config, store, now, logger })
   const board = createVisionBoard(now)
-  const status = () => readStatus({ config, store, board, outbox, forwarder, retention, startedAt, now })
+  const status = () => readStatus({ config, store, board, outbox, forwarder, purging, startedAt, now })
 
   await using sockets = new AsyncDisposableStack()
   const handler = createDesk({ store, readStatus: status, now, logger })
@@ -82,7 +82,7 @@ export async function runVault(
   const part = { signal, logger }
   await Promise.all([
     keepRunning('delivery', async (until) => forwarder.run(until), part),
-    keepRunning('retention', async (until) => retention.run(until), part),
+    keepRunning('retention', async (until) => purging.run(until), part),
     keepRunning(
       'health',
       async (until) => logWarnings(async () => (await status()).warnings, { signal: until, logger }),

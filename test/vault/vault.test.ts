@@ -148,6 +148,7 @@ await t.test(
       store: { outbox: 1, held: 0, tombstones: 0 },
       delivery: { connected: false, delivered: 0, lastReceiptAt: null, code: 'ERR_BROKER_UNREACHABLE' },
     })
+    t.ok(status.retention.lastRunAt && status.retention.nextRunAt, 'the first purge ran, the next is planned')
     const codes = status.warnings.map(({ code }) => code)
     for (const code of ['ERR_CAMERA_STALLED', 'ERR_REDACTION_UNCHECKED', 'ERR_BROKER_UNREACHABLE']) {
       t.ok(codes.includes(code), code)

@@ -1,0 +1,52 @@
+import { Cron } from 'croner'
+import type { Config } from '../config/config.ts'
+import type { EpochMs } from '../domain/frame.ts'
+import type { Logger } from '../log.ts'
+import { PURGE_JOB } from '../retention/purge.ts'
+import { startRetention } from '../retention/schedule.ts'
+import type { Store } from '../store/open.ts'
+
+/** Retention as vault runs it, and what status says about it. */
+export interface Purging {
+  run(signal: AbortSignal): Promise<void>
+  lastRunAt(): EpochMs | undefined
+  nextRunAt(): EpochMs | undefined
+}
+
+/**
+ * No right clock is behind this. A constant of the source, since a file's time would come from the very clock that is
+ * in question.
+ */
+const WRITTEN_AFTER = Date.parse('2026-01-01T00:00:00Z')
+
+export function createPurging(deps: {
+  readonly config: Config
+  readonly store: Pick<Store, 'expiry'>
+  /** The host's clock. */
+  readonly now: () => EpochMs
+  readonly logger: Logger
+}): Purging {
+  const { config, store, now, logger } = deps
+  const { schedule, ...policy } = config.retention
+  const { timeZone } = config.site
+  const { directory } = config.logs
+  return {
+    run: async (signal) =>
+      startRetention(
+        {
+          store: store.expiry,
+          policy,
+          ...(directory === undefined ? {} : { logDirectory: directory }),
+          builtAt: WRITTEN_AFTER,
+          schedule,
+          timeZone,
+          clock: now,
+          logger,
+        },
+        signal,
+      ),
+    lastRunAt: () => store.expiry.lastRunAt(PURGE_JOB),
+    nextRunAt: () =>
+      new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(new Date(now()))?.getTime(),
+  }
+}
