@@ -20,6 +20,8 @@ const MIGRATIONS = [
     receipt_key_id TEXT
   ) STRICT;
 
+  CREATE INDEX evidence_delivered ON evidence (sequence) WHERE delivered_at IS NOT NULL;
+
   CREATE TABLE manifest (
     sequence INTEGER PRIMARY KEY REFERENCES evidence ON DELETE CASCADE,
     envelope BLOB NOT NULL

@@ -25,8 +25,6 @@ export type Settlement = 'deleted' | 'held' | 'already' | 'kept'
 export interface Outbox {
   /** What is due, in the order in which it was stored. */
   due(now: EpochMs, limit: number): readonly OutboxItem[]
-  /** The item, or undefined once it is settled or if it never was. */
-  find(evidenceId: string): OutboxItem | undefined
   /** Throws ERR_EVIDENCE_UNKNOWN. */
   manifest(evidenceId: string): Uint8Array
   /** Throws ERR_EVIDENCE_UNKNOWN. */
@@ -44,10 +42,6 @@ export interface Outbox {
    */
   settle(receipt: Receipt, at: EpochMs): Settlement
 }
-
-const ITEM = `SELECT evidence_id AS evidenceId, sequence, ciphertext_sha256 AS ciphertextSha256,
-  ciphertext_bytes AS ciphertextBytes, chunk_count AS chunkCount, attempts
-  FROM outbox JOIN evidence USING (sequence)`
 
 interface Standing {
   sequence: number
@@ -67,10 +61,11 @@ export function outboxOf(
 ): Outbox {
   // An attempt that lies in the future means that the clock went back since: waiting for it could take years.
   const due = db.prepare<{ now: number; limit: number }, OutboxItem>(
-    `${ITEM}
+    `SELECT evidence_id AS evidenceId, sequence, ciphertext_sha256 AS ciphertextSha256,
+      ciphertext_bytes AS ciphertextBytes, chunk_count AS chunkCount, attempts
+     FROM outbox JOIN evidence USING (sequence)
      WHERE due_at <= :now OR coalesce(last_attempt_at, committed_at) > :now ORDER BY sequence LIMIT :limit`,
   )
-  const find = db.prepare<[string], OutboxItem>(`${ITEM} WHERE evidence_id = ?`)
   const manifest = db.prepare<[string], { envelope: Buffer }>(
     'SELECT envelope FROM manifest JOIN evidence USING (sequence) WHERE evidence_id = ?',
   )
@@ -116,7 +111,6 @@ export function outboxOf(
 
   return {
     due: (now, limit) => query(() => due.all({ now, limit })),
-    find: (evidenceId) => query(() => find.get(evidenceId)),
 
     manifest(evidenceId) {
       const row = query(() => manifest.get(evidenceId))

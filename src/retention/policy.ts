@@ -1,0 +1,36 @@
+import type { EpochMs } from '../domain/frame.ts'
+
+/** How long each kind is kept, in days. Evidence has no number: it goes with the city's receipt, and never by age. */
+export interface RetentionPolicy {
+  readonly tombstoneDays: number
+  readonly auditDays: number
+  readonly logDays: number
+}
+
+/** What is older than these moments may go. */
+export interface Cutoffs {
+  readonly tombstonesBefore: EpochMs
+  readonly auditBefore: EpochMs
+  readonly logsBefore: EpochMs
+}
+
+const DAY_MS = 86_400_000
+/** Time services move a clock back by seconds; that alone is no reason to distrust it. */
+const CLOCK_TOLERANCE_MS = 5 * 60_000
+
+/** The policy as moments, at `now`. */
+export function cutoffsAt(policy: RetentionPolicy, now: EpochMs): Cutoffs {
+  return {
+    tombstonesBefore: now - policy.tombstoneDays * DAY_MS,
+    auditBefore: now - policy.auditDays * DAY_MS,
+    logsBefore: now - policy.logDays * DAY_MS,
+  }
+}
+
+/** False when the clock shows a time from before this program existed, or from before something that was recorded already. */
+export function isPlausible(
+  now: EpochMs,
+  known: { readonly builtAt: EpochMs; readonly newestAt: EpochMs | undefined },
+): boolean {
+  return now >= Math.max(known.builtAt, known.newestAt ?? known.builtAt) - CLOCK_TOLERANCE_MS
+}
