@@ -1,7 +1,14 @@
-import { connect, type IClientOptions, type MqttClient } from 'mqtt'
+import { connect, type MqttClient } from 'mqtt'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import { connectError, reasonCodeOf } from './broker-error.ts'
-import { MAX_PACKET_BYTES } from './limits.ts'
+import {
+  type BrokerLimits,
+  clientOptions,
+  closeClient,
+  MAX_IN_FLIGHT,
+  openClient,
+  watchClient,
+} from './mqtt-client.ts'
 import { createSlots } from './slots.ts'
 
 /** Where the broker is and how both sides prove who they are. */
@@ -52,7 +59,10 @@ export interface ConnectionTimeouts {
 /** Enough for four chunks on a bad mobile line (about 60 kbit/s). */
 export const DEFAULT_CONNECTION_TIMEOUTS: ConnectionTimeouts = { connectMs: 20_000, publishMs: 60_000 }
 
-/** A connection that stands. When it breaks it is over; whoever made it makes a new one. */
+/**
+ * A connection that stands. When it breaks it is over; whoever made it makes a new one. Disposing of it says goodbye and
+ * waits for the message that is being dealt with.
+ */
 export interface BrokerConnection extends AsyncDisposable {
   /**
    * Publishes at QoS 1 and waits for the PUBACK; at most four are on their way, the others wait.
@@ -71,10 +81,6 @@ export interface PublishOptions {
   readonly expirySeconds?: number
 }
 
-/** Messages on their way to the broker at once. */
-const MAX_IN_FLIGHT = 4
-const KEEPALIVE_SECONDS = 30
-const CLOSE_MS = 1000
 /** Fixed header, packet identifier and the properties that we use. */
 const PACKET_OVERHEAD_BYTES = 32
 
@@ -97,9 +103,12 @@ export async function connectBroker(
     if (!ending.signal.aborted) ending.abort(error)
     client.stream.destroy()
   }
+  let handling: Promise<void> = Promise.resolve()
   client.handleMessage = (packet, done) => {
+    // What was read before the end but not begun comes again: it got no PUBACK.
+    if (ending.signal.aborted) return
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload
-    options.onMessage({ topic: packet.topic, payload, retained: packet.retain }).then(
+    handling = options.onMessage({ topic: packet.topic, payload, retained: packet.retain }).then(
       () => done(),
       (cause: unknown) =>
         end(new RoadveilError('ERR_BROKER_LOST', 'a message could not be handled', { cause })),
@@ -107,91 +116,25 @@ export async function connectBroker(
   }
   try {
     client.connect()
-    const limits = await opened(client, options.timeouts.connectMs, signal)
-    watch(client, end)
-    const connection = publisher(client, limits, ending.signal, end, options)
+    const limits = await openClient(client, options.timeouts.connectMs, signal)
+    watchClient(client, end)
+    const publish = publisher(client, limits, ending.signal, end, options.timeouts)
     await subscribe(client, options, ending.signal)
-    return connection
+    return {
+      publish,
+      ended: ending.signal,
+      async [Symbol.asyncDispose]() {
+        await closeClient(client)
+        end(new RoadveilError('ERR_BROKER_LOST', 'the connection was closed on this side'))
+        await handling
+      },
+    }
   } catch (error) {
     client.on('error', () => undefined)
     // There is no stream yet when a certificate or key cannot be read.
     ;(client.stream as MqttClient['stream'] | undefined)?.destroy()
     throw isRoadveilError(error) || signal.aborted ? error : connectError(error, false)
   }
-}
-
-function clientOptions(options: ConnectionOptions): IClientOptions {
-  const tls = {
-    ca: options.address.ca,
-    cert: options.address.certificate,
-    key: options.address.key,
-    minVersion: 'TLSv1.3',
-    rejectUnauthorized: true,
-  } as const
-  return {
-    ...tls,
-    protocolVersion: 5,
-    manualConnect: true,
-    reconnectPeriod: 0,
-    resubscribe: false,
-    queueQoSZero: false,
-    clean: false,
-    clientId: options.clientId,
-    keepalive: KEEPALIVE_SECONDS,
-    connectTimeout: options.timeouts.connectMs,
-    properties: {
-      sessionExpiryInterval: options.sessionExpirySeconds,
-      receiveMaximum: MAX_IN_FLIGHT * 4,
-      maximumPacketSize: MAX_PACKET_BYTES,
-    },
-    ...(options.will && { will: { ...options.will, qos: 1, retain: true } }),
-  }
-}
-
-interface BrokerLimits {
-  readonly maximumPacketSize: number
-  readonly receiveMaximum: number
-}
-
-/** Waits for the CONNACK and tells what the broker accepts. */
-async function opened(client: MqttClient, connectMs: number, signal: AbortSignal): Promise<BrokerLimits> {
-  let secured = false
-  client.stream.once('secureConnect', () => (secured = true))
-  const { promise, resolve, reject } = Promise.withResolvers<BrokerLimits>()
-  const aborted = (): void => reject(signal.reason as Error)
-  const timer = setTimeout(() => {
-    reject(new RoadveilError('ERR_BROKER_UNREACHABLE', 'the broker did not answer in time'))
-  }, connectMs)
-  signal.addEventListener('abort', aborted)
-  client.once('error', (cause) => reject(connectError(cause, secured)))
-  client.once('close', () => reject(connectError(undefined, secured)))
-  client.once('connect', ({ properties }) => {
-    resolve({
-      maximumPacketSize: properties?.maximumPacketSize ?? MAX_PACKET_BYTES,
-      receiveMaximum: properties?.receiveMaximum ?? MAX_IN_FLIGHT,
-    })
-  })
-  try {
-    return await promise
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', aborted)
-  }
-}
-
-/** Ends the connection for good when anything about it breaks. */
-function watch(client: MqttClient, end: (error: RoadveilError) => void): void {
-  client.on('error', (cause) =>
-    end(new RoadveilError('ERR_BROKER_LOST', 'the connection to the broker broke', { cause })),
-  )
-  client.on('close', () =>
-    end(new RoadveilError('ERR_BROKER_LOST', 'the connection to the broker was closed')),
-  )
-  client.on('disconnect', ({ reasonCode }) => {
-    end(
-      new RoadveilError('ERR_BROKER_LOST', `the broker ended the connection with reason ${reasonCode ?? 0}`),
-    )
-  })
 }
 
 async function subscribe(client: MqttClient, options: ConnectionOptions, ended: AbortSignal): Promise<void> {
@@ -208,35 +151,29 @@ function publisher(
   limits: BrokerLimits,
   ended: AbortSignal,
   end: (error: RoadveilError) => void,
-  { timeouts }: ConnectionOptions,
-): BrokerConnection {
+  timeouts: ConnectionTimeouts,
+): BrokerConnection['publish'] {
   const slots = createSlots(Math.min(MAX_IN_FLIGHT, limits.receiveMaximum))
-  return {
-    ended,
-    async publish(topic, payload, { retain = false, expirySeconds } = {}) {
-      const bytes = payload.length + Buffer.byteLength(topic) + PACKET_OVERHEAD_BYTES
-      if (bytes > limits.maximumPacketSize) {
-        const sizes = `${bytes} bytes, the broker accepts ${limits.maximumPacketSize}`
-        throw new RoadveilError('ERR_MESSAGE_TOO_LARGE', `a message is too large for the broker: ${sizes}`)
+  return async (topic, payload, { retain = false, expirySeconds } = {}) => {
+    const bytes = payload.length + Buffer.byteLength(topic) + PACKET_OVERHEAD_BYTES
+    if (bytes > limits.maximumPacketSize) {
+      const sizes = `${bytes} bytes, the broker accepts ${limits.maximumPacketSize}`
+      throw new RoadveilError('ERR_MESSAGE_TOO_LARGE', `a message is too large for the broker: ${sizes}`)
+    }
+    const properties = expirySeconds === undefined ? {} : { messageExpiryInterval: expirySeconds }
+    await slots.use(async () => {
+      try {
+        await settled(timeouts.publishMs, ended, (done) => {
+          client.publish(topic, payload, { qos: 1, retain, properties }, (cause) =>
+            done(cause && refused(cause)),
+          )
+        })
+      } catch (error) {
+        // Its packet identifier stays taken, so the connection that did not answer is not used any longer.
+        if (isRoadveilError(error, 'ERR_PUBLISH_TIMEOUT')) end(error)
+        throw error
       }
-      const properties = expirySeconds === undefined ? {} : { messageExpiryInterval: expirySeconds }
-      await slots.use(async () => {
-        try {
-          await settled(timeouts.publishMs, ended, (done) => {
-            client.publish(topic, payload, { qos: 1, retain, properties }, (cause) =>
-              done(cause && refused(cause)),
-            )
-          })
-        } catch (error) {
-          // Its packet identifier stays taken, so the connection that did not answer is not used any longer.
-          if (error instanceof RoadveilError && error.code === 'ERR_PUBLISH_TIMEOUT') end(error)
-          throw error
-        }
-      })
-    },
-    async [Symbol.asyncDispose]() {
-      await close(client)
-    },
+    })
   }
 }
 
@@ -274,16 +211,4 @@ async function settled(
     clearTimeout(timer)
     ended.removeEventListener('abort', lost)
   }
-}
-
-/** Says goodbye with reason 4, "disconnect with will message" (MQTT 5, 3.14.2.1), and does not wait for it forever. */
-async function close(client: MqttClient): Promise<void> {
-  if (client.stream.destroyed) return
-  const { promise, resolve } = Promise.withResolvers<undefined>()
-  const timer = setTimeout(() => resolve(undefined), CLOSE_MS)
-  client.once('close', () => resolve(undefined))
-  client.end(false, { reasonCode: 4 })
-  await promise
-  clearTimeout(timer)
-  client.stream.destroy()
 }
