@@ -8,6 +8,15 @@ export type VehicleClass = (typeof VEHICLE_CLASSES)[number]
 export const OBJECT_CLASSES = [...VEHICLE_CLASSES, 'person'] as const
 export type ObjectClass = (typeof OBJECT_CLASSES)[number]
 
+/** Classes that a detector may take for each other: one object is of one family and keeps it. */
+export type ObjectFamily = 'vehicle' | 'cycle' | 'person'
+
+/** The family of a class. */
+export function familyOf(objectClass: ObjectClass): ObjectFamily {
+  if (objectClass === 'person') return 'person'
+  return objectClass === 'motorcycle' || objectClass === 'bicycle' ? 'cycle' : 'vehicle'
+}
+
 /** One object found in one frame. */
 export interface Detection {
   readonly class: ObjectClass

@@ -1,0 +1,12 @@
+import type { Box, Point } from '../domain/geometry.ts'
+
+/** A face or plate that was found in a frame. */
+export interface FoundRegion {
+  readonly kind: 'face' | 'plate'
+  /** 0-1 of the full picture; may reach outside it. */
+  readonly box: Box
+  /** 0-1. */
+  readonly score: number
+  /** Of a plate, 0-1 of the full picture: top left, top right, bottom right, bottom left as the plate is read. */
+  readonly corners?: readonly [Point, Point, Point, Point]
+}
