@@ -1,0 +1,33 @@
+import type { VaultStatus } from '../../src/channel/control-messages.ts'
+
+/** One line that says what happens now, for a person who watches. */
+export function liveLine(status: VaultStatus): string {
+  const [camera] = status.cameras
+  const { counts, store, delivery } = status
+  const seen = camera ? `${camera.state} ${camera.fps.toFixed(1)} fps` : 'starting'
+  const dropped = camera && camera.dropped > 0 ? ` (${camera.dropped} dropped)` : ''
+  return [
+    `camera ${seen}${dropped}`,
+    `${counts?.tracks ?? 0} tracks`,
+    `${counts?.violations ?? 0} violations`,
+    `${counts?.built ?? 0} redacted`,
+    `${store.outbox} sealed, waiting`,
+    `${delivery.delivered} confirmed by the city`,
+  ].join(' · ')
+}
+
+/** Shows lines on a terminal in place, elsewhere only when they change, so that a log stays readable. */
+export function createLiveDisplay(stream: NodeJS.WriteStream): { show(line: string): void; leave(): void } {
+  let last = ''
+  return {
+    show(line) {
+      if (stream.isTTY) stream.write(`\r\x1b[2K${line.slice(0, stream.columns - 1)}`)
+      else if (line !== last) stream.write(`${line}\n`)
+      last = line
+    },
+    leave() {
+      if (stream.isTTY && last !== '') stream.write('\n')
+      last = ''
+    },
+  }
+}

@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { parseDocument } from 'yaml'
+import type { DemoCamera } from './camera.ts'
+
+const project = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The built CLI, as an installer would call it. */
+export const ROADVEIL = [process.execPath, `${project}dist/cli/main.js`]
+
+/** What `roadveil init --trial` made. */
+export interface Trial {
+  readonly config: string
+  readonly receiverConfig: string
+  readonly brokerConfig: string
+  /** Folder in which opened evidence appears. */
+  readonly evidence: string
+}
+
+export function roadveil(...args: readonly string[]): string {
+  const [node = '', ...program] = ROADVEIL
+  return execFileSync(node, [...program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] }).toString()
+}
+
+/** Keys, certificates and configs of box, broker and city, for one camera. */
+export async function makeTrial(
+  directory: string,
+  runtimeDirectory: string,
+  camera: DemoCamera,
+  isBuiltIn: boolean,
+): Promise<Trial> {
+  const port = await freePort()
+  const names = ['--site', 'demo-street', '--device', 'box-1', '--time-zone', 'Europe/London']
+  const trial = JSON.parse(
+    roadveil('init', `${directory}/trial`, '--trial', ...names, '--broker-port', String(port), '--json'),
+  ) as Trial
+
+  const config = parseDocument(readFileSync(trial.config, 'utf8'))
+  config.set('runtimeDirectory', runtimeDirectory)
+  config.setIn(['models', 'directory'], modelDirectory())
+  config.setIn(['site', 'name'], isBuiltIn ? 'The built-in street scene' : 'Demo')
+  config.set('cameras', [
+    {
+      id: 'cam-1',
+      url: camera.url,
+      ...(camera.credentialsFile === undefined ? {} : { credentialsFile: camera.credentialsFile }),
+      zones: [{ id: 'bus-stop', polygon: isBuiltIn ? BUS_STOP : WHOLE_PICTURE }],
+      rules: [
+        {
+          id: 'bus-stop-clear',
+          kind: 'no-stopping',
+          zone: 'bus-stop',
+          limitSeconds: 5,
+          mode: 'live',
+          effectiveFrom: '2026-01-01T00:00:00Z',
+        },
+      ],
+    },
+  ])
+  writeFileSync(trial.config, config.toString())
+  if (modelDirectory() === DOWNLOADED) {
+    mkdirSync(DOWNLOADED, { recursive: true })
+    roadveil('models', 'pull', '--config', trial.config)
+  }
+  roadveil('check', '--config', trial.config)
+  return trial
+}
+
+const BESIDE = `${project}../shared/models`
+const DOWNLOADED = `${project}.models`
+
+function modelDirectory(): string {
+  return existsSync(`${BESIDE}/yolox_nano.onnx`) ? BESIDE : DOWNLOADED
+}
+
+/** The bus stop's no-stopping zone of the built-in scene, as its ground truth has it. */
+const BUS_STOP = [
+  [0.0968, 1],
+  [0.3795, 1],
+  [0.4327, 0.4588],
+  [0.2965, 0.4595],
+]
+
+const WHOLE_PICTURE = [
+  [0, 0],
+  [1, 0],
+  [1, 1],
+  [0, 1],
+]
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('there is no free port')
+  return address.port
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Format, lint, types and all tests, on a bare Debian or Ubuntu machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/setup.sh
+export PATH="$PWD/node_modules/.bin:$PATH"
+
+prettier --check --log-level warn .
+eslint . --max-warnings 0
+tsc --noEmit
+tsc -p tsconfig.build.json
+tap build >/dev/null
+
+if [ ! -d ../shared/models ] && [ ! -d .models ]; then
+  echo "note: no networks in ../shared/models or .models: tests that need them are skipped and say so" >&2
+fi
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+status=0
+tap --reporter=tap | tee "$results" || status=$?
+count() { grep -cE "$1" "$results" || true; }
+# Assertions stand two levels deep: file, titled test, assertion.
+passed=$(count '^ {4}ok [0-9]+ - ')
+failed=$(count '^ {4}not ok [0-9]+ - ')
+skipped=$(count '^ {4}ok [0-9]+ - .*# SKIP')
+echo "$((passed - skipped)) passed, $failed failed, $skipped skipped"
+exit "$status"

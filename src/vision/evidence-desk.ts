@@ -1,0 +1,147 @@
+import type { PacketRing } from '../camera/camera.ts'
+import type { VaultLink } from '../channel/link.ts'
+import type { CameraConfig } from '../config/config.ts'
+import type { ClockState } from '../domain/evidence.ts'
+import type { EpochMs } from '../domain/frame.ts'
+import type { Violation } from '../domain/violation.ts'
+import { type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
+import type { Provenance } from '../evidence/facts.ts'
+import { POST_ROLL_MS, type Span, planSpans } from '../evidence/spans.ts'
+import type { Logger } from '../log.ts'
+import type { EvidenceBuilder } from './evidence-builder.ts'
+import type { Watch } from './watch-camera.ts'
+
+/** Counters over all cameras, since the process started. */
+export interface EvidenceCounts {
+  built: number
+  discarded: number
+  uncheckedRedactions: number
+}
+
+/** Turns violations into evidence in vault's hands, or into a recorded reason why not. */
+export interface EvidenceDesk {
+  readonly counts: EvidenceCounts
+  take(violation: Violation, watch: Watch, camera: CameraConfig): void
+  /** Resolves when everything taken so far is delivered or discarded. */
+  settled(): Promise<void>
+}
+
+export interface EvidenceDeskDeps {
+  readonly builder: EvidenceBuilder
+  readonly link: VaultLink
+  readonly provenance: Provenance
+  readonly minConfidence: number
+  readonly readClock: () => Promise<ClockState>
+  readonly logger: Logger
+}
+
+/** Violations in work at the same time; each holds some megabytes of compressed video. */
+const MAX_OPEN = 8
+
+/** The offender's path begins this long before its entry. */
+const PATH_BEFORE_MS = 10_000
+
+export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal): EvidenceDesk {
+  const { builder, link, logger } = deps
+  const counts: EvidenceCounts = { built: 0, discarded: 0, uncheckedRedactions: 0 }
+  const open = new Set<Promise<void>>()
+
+  async function work(violation: Violation, watch: Watch, camera: CameraConfig): Promise<void> {
+    const startedAt = performance.now()
+    const { ring } = watch.camera
+    const planned = planSpans(violation.enteredAt, violation.judgedAt)
+    const holds = planned.map(({ from, to }) => ring.hold(from, to))
+    try {
+      if (open.size >= MAX_OPEN)
+        throw new RoadveilError('ERR_EVIDENCE_OVERLOAD', 'too many violations at once')
+      await ring.waitFor(violation.judgedAt + POST_ROLL_MS, signal)
+      const moments = [violation.enteredAt, violation.judgedAt]
+      const clips = planned.map((span, index) => {
+        const covered = coveredPart(
+          ring,
+          span,
+          planned.length === 1 ? violation.judgedAt : (moments[index] ?? span.to),
+        )
+        return { span: covered, clip: ring.clip(covered.from, covered.to) }
+      })
+      const path = watch.history.path(
+        violation.trackId,
+        violation.enteredAt - PATH_BEFORE_MS,
+        violation.judgedAt + POST_ROLL_MS,
+      )
+      const evidence = await builder.build({
+        violation,
+        path,
+        camera: { id: camera.id, zones: camera.zones, rules: camera.rules },
+        provenance: deps.provenance,
+        clock: await deps.readClock(),
+        clips,
+        fps: camera.analysisFps,
+        minConfidence: deps.minConfidence,
+      })
+      counts.built++
+      logger.info('evidence built', {
+        camera: camera.id,
+        evidenceId: violation.id,
+        durationMs: Math.round(performance.now() - startedAt),
+      })
+      const answer = await link.deliver(evidence)
+      if (answer !== 'stored') discard(violation, answer.refused as ErrorCode)
+    } catch (error) {
+      if (signal.aborted) return
+      logger.error('a violation left no evidence', { camera: camera.id, evidenceId: violation.id, error })
+      discard(violation, isRoadveilError(error) ? error.code : 'ERR_REDACTION_UNCHECKED')
+    } finally {
+      for (const hold of holds) hold[Symbol.dispose]()
+    }
+  }
+
+  function discard(violation: Violation, code: ErrorCode): void {
+    counts.discarded++
+    if (code === 'ERR_REDACTION_UNCHECKED') counts.uncheckedRedactions++
+    link.discard({
+      evidenceId: violation.id,
+      camera: violation.cameraId,
+      ruleId: violation.ruleId,
+      judgedAt: new Date(violation.judgedAt).toISOString(),
+      code,
+    })
+  }
+
+  return {
+    counts,
+    take(violation, watch, camera) {
+      logger.info('violation', {
+        camera: camera.id,
+        evidenceId: violation.id,
+        rule: violation.ruleId,
+        ruleKind: violation.ruleKind,
+        zone: violation.zoneId,
+        track: violation.trackId,
+        mode: violation.mode,
+        at: new Date(violation.judgedAt).toISOString(),
+      })
+      const job = work(violation, watch, camera).finally(() => open.delete(job))
+      open.add(job)
+    },
+    async settled() {
+      while (open.size > 0) await Promise.all(open)
+    },
+  }
+}
+
+const SEARCH_STEP_MS = 200
+
+/**
+ * The part of a span that is continuous in memory and shows the moment that matters: a recording or a fresh connection may
+ * begin after the span does, or end before it.
+ *
+ * @throws RoadveilError ERR_PACKETS_GONE when the moment itself is not there
+ */
+function coveredPart(ring: PacketRing, span: Span, moment: EpochMs): Span {
+  for (let from = span.from; from <= moment; from += SEARCH_STEP_MS) {
+    const found = ring.spanAt(from)
+    if (found && found.toMs >= moment) return { from, to: Math.min(span.to, found.toMs) }
+  }
+  throw new RoadveilError('ERR_PACKETS_GONE', 'the video of the violation is no longer in memory')
+}

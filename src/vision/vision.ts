@@ -1,0 +1,128 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Camera, openCamera } from '../camera/camera.ts'
+import { connectVault } from '../channel/link.ts'
+import type { VisionStats } from '../channel/messages.ts'
+import type { Config } from '../config/config.ts'
+import { openObjectDetector } from '../detection/objects.ts'
+import { loadModelSource } from '../detection/source.ts'
+import { type Provenance } from '../evidence/facts.ts'
+
+import { readBootId, readClockState } from '../health/clock.ts'
+import type { Logger } from '../log.ts'
+import { VERSION } from '../version.ts'
+import { openEvidenceBuilder } from './evidence-builder.ts'
+import { type EvidenceCounts, createEvidenceDesk } from './evidence-desk.ts'
+import { type Watch, createWatch } from './watch-camera.ts'
+
+const REPORT_EVERY_MS = 1_000
+
+/**
+ * The process that sees pixels: it has no keys, no state directory and no network but the cameras. Runs until the signal
+ * aborts. When all inputs are recordings, it goes on after their end, so that vault can still ask how they went.
+ *
+ * @throws RoadveilError when a model is missing or wrong, or vault refuses this version or config
+ */
+export async function runVision(
+  config: Config,
+  signal: AbortSignal,
+  { logger }: { readonly logger: Logger },
+): Promise<void> {
+  const models = await loadModelSource(config.models.directory)
+  const detector = await openObjectDetector(models)
+  await using builder = await openEvidenceBuilder(models)
+  const socketPath = join(config.runtimeDirectory, 'vault.sock')
+  await using link = connectVault(
+    { socketPath, hello: { version: VERSION, configSha256: config.sha256 }, logger },
+    signal,
+  )
+  const provenance: Provenance = {
+    site: config.site.id,
+    siteName: config.site.name,
+    device: config.device.id,
+    place: placeOf(config),
+    timeZone: config.site.timeZone,
+    bootId: await readBootId(),
+    version: VERSION,
+    configSha256: config.sha256,
+    models: models.manifest.models.map(({ role, file, sha256 }) => ({ role, file, sha256 })),
+  }
+  const { minConfidence } = config.plates
+  const desk = createEvidenceDesk(
+    { builder, link, provenance, minConfidence, readClock: readClockState, logger },
+    signal,
+  )
+
+  const watches = config.cameras.map((camera): Watch => {
+    const opened = openCamera(camera, { analysisSize: detector.size, logger })
+    return createWatch(camera, opened, {
+      detector,
+      logger,
+      onViolation: (violation, watch) => desk.take(violation, watch, camera),
+    })
+  })
+  logger.info('vision is ready', { count: watches.length })
+
+  const ended = new AbortController()
+  const until = AbortSignal.any([signal, ended.signal])
+  const reporting = report()
+  try {
+    // One camera's end or failure is its own; only a refusal by vault ends the process.
+    await Promise.race([
+      Promise.all([...watches.map(async (watch) => watch.run(signal)), untilAborted(signal)]),
+      link.done,
+    ])
+    await desk.settled()
+  } finally {
+    ended.abort()
+    await reporting
+    await detector.close()
+  }
+
+  async function report(): Promise<void> {
+    while (!until.aborted) {
+      link.report(statsOf(watches, desk.counts, link.waiting))
+      await sleep(REPORT_EVERY_MS, undefined, { signal: until }).catch(() => undefined)
+    }
+  }
+}
+
+function statsOf(watches: readonly Watch[], evidence: EvidenceCounts, waiting: number): VisionStats {
+  const sum = (pick: (watch: Watch) => number): number =>
+    watches.reduce((total, watch) => total + pick(watch), 0)
+  return {
+    cameras: watches.map(({ camera }) => cameraStats(camera)),
+    counts: {
+      tracks: sum(({ counts }) => counts.tracks),
+      violations: sum(({ counts }) => counts.violations),
+      built: evidence.built,
+      discarded: evidence.discarded,
+      uncheckedRedactions: evidence.uncheckedRedactions,
+      waiting,
+    },
+  }
+}
+
+function cameraStats(camera: Camera): VisionStats['cameras'][number] {
+  const stats = camera.stats()
+  return {
+    camera: camera.id,
+    state: stats.state === 'waiting' ? 'down' : stats.state,
+    fps: stats.fps,
+    frames: stats.frames,
+    dropped: stats.dropped,
+    restarts: stats.restarts,
+    lastFrameAt: stats.lastFrameAt === undefined ? null : new Date(stats.lastFrameAt).toISOString(),
+    ...(stats.lastErrorCode === undefined ? {} : { code: stats.lastErrorCode }),
+  }
+}
+
+function placeOf({ site }: Config): Provenance['place'] {
+  const { latitude, longitude } = site
+  return latitude === undefined || longitude === undefined ? null : { latitude, longitude }
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
