@@ -5,7 +5,6 @@ import type { DiscardedEvidence, RedactedEvidence } from '../domain/evidence.ts'
 import { ERRORS, isRoadveilError, RoadveilError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { backoffMs } from '../protocol/backoff.ts'
 import { openConnection } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { encodeFrame } from './framing.ts'
@@ -142,7 +141,9 @@ function createLink(
         discards.detach()
         opened?.destroy()
       }
-      const delayMs = backoffMs(++attempt, RECONNECT_MS.first, RECONNECT_MS.most)
+      // Not by the protocol room's backoff: vision, which uses this, has nothing to do with the way to the city.
+      const fullMs = Math.min(RECONNECT_MS.most, RECONNECT_MS.first * 2 ** attempt++)
+      const delayMs = fullMs * (0.5 + Math.random() / 2)
       await sleep(delayMs, undefined, { signal: until }).catch(() => undefined)
     }
   }
