@@ -117,7 +117,21 @@ function errorFields(error: unknown): Record<string, string> {
   if (isRoadveilError(error)) {
     return { code: error.code, reason: cleanText(error.message), hint: error.hint }
   }
-  return { code: 'ERR_INTERNAL', name: error instanceof Error ? cleanText(error.name) : typeof error }
+  return { code: 'ERR_INTERNAL', name: foreignErrorText(error) }
+}
+
+/**
+ * What may be said of an error that is not ours: its name, a system's code such as ENOENT, and the line of our source
+ * that it came through. Never its message, which may hold anything.
+ */
+export function foreignErrorText(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error
+  const code =
+    'code' in error && typeof error.code === 'string' && /^[A-Z0-9_]{2,60}$/.test(error.code)
+      ? error.code
+      : ''
+  const place = /\b(?:src|dist)\/([\w/.-]+:\d+)/.exec(error.stack ?? '')?.[1]
+  return cleanText([error.name, code && `(${code})`, place && `at ${place}`].filter(Boolean).join(' '))
 }
 
 function cleanText(text: string): string {

@@ -4,6 +4,7 @@ import { isRoadveilError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { readConfig } from './config.ts'
 import { configOption } from './options.ts'
+import { LoggedError } from './output.ts'
 import { stopSignals } from './signals.ts'
 
 type Daemon = (
@@ -54,14 +55,14 @@ function addDaemon(
       using signals = stopSignals()
       const config = await readConfig(file, role)
       const logger = createLogger({ process: role, level: config.logs.level })
-      const run = await daemon.load()
       try {
+        const run = await daemon.load()
         await run(config, signals.signal, { logger })
       } catch (error) {
         // What stops because it was told to is no failure.
         if (signals.signal.aborted && !isRoadveilError(error)) return
         logger.error(`${role} stopped`, { error })
-        throw error
+        throw new LoggedError(error)
       }
     })
 }

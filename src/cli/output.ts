@@ -1,4 +1,5 @@
 import { isRoadveilError, RoadveilError } from '../errors.ts'
+import { foreignErrorText } from '../log.ts'
 import { scrubCredentials } from '../scrub.ts'
 
 /** The one place for output: answers go to stdout, everything else to stderr. */
@@ -25,22 +26,25 @@ export function createOutput(): Output {
   }
 }
 
+/** A failure that is in the log already, with the exit code that it ends the process with. */
+export class LoggedError extends Error {
+  readonly exitCode: 1 | 2 | 3 | 4
+
+  constructor(cause: unknown) {
+    super('logged already', { cause })
+    this.exitCode = isRoadveilError(cause) ? cause.exitCode : 1
+  }
+}
+
 /** Says what went wrong and what to do, and gives the exit code. A stack trace helps nobody on the street. */
 export function reportError(output: Output, error: unknown): 1 | 2 | 3 | 4 {
-  const known = isRoadveilError(error) ? error : internalError(error)
+  if (error instanceof LoggedError) return error.exitCode
+  const known = isRoadveilError(error)
+    ? error
+    : new RoadveilError('ERR_INTERNAL', `unexpected ${foreignErrorText(error)}`)
   const [headline = '', ...details] = known.message.split('\n').map(scrubCredentials)
   output.note(`roadveil: error: ${headline} [${known.code}]`)
   for (const line of details) output.note(line)
   output.note(`roadveil: hint: ${known.hint}`)
   return known.exitCode
-}
-
-/** The message of a foreign error may hold anything: only its name and where it came from are shown. */
-function internalError(error: unknown): RoadveilError {
-  const name = error instanceof Error ? error.name : typeof error
-  const place =
-    error instanceof Error ? /\b((?:src|dist)\/[\w/.-]+:\d+)/.exec(error.stack ?? '')?.[1] : undefined
-  return new RoadveilError('ERR_INTERNAL', `unexpected ${name}${place ? ` at ${place}` : ''}`, {
-    cause: error,
-  })
 }

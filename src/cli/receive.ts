@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander'
 import type { StoredEvidence } from '../receiver/desk.ts'
 import { createLogger } from '../log.ts'
 import { jsonOption } from './options.ts'
-import type { Output } from './output.ts'
+import { LoggedError, type Output } from './output.ts'
 import { stopSignals } from './signals.ts'
 import { timeText } from './table.ts'
 
@@ -35,7 +35,12 @@ export function addReceive(program: Command, output: Output): void {
         env: process.env,
         stored: (evidence) => output.answer(json ? storedJson(evidence) : storedText(evidence)),
       })
-      await receiver.run(signals.signal)
+      try {
+        await receiver.run(signals.signal)
+      } catch (error) {
+        logger.error('receiver stopped', { error })
+        throw new LoggedError(error)
+      }
     })
 }
 

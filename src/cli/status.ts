@@ -3,7 +3,7 @@ import type { VaultStatus } from '../channel/control-messages.ts'
 import { readConfig } from './config.ts'
 import { configOption, jsonOption } from './options.ts'
 import type { Output } from './output.ts'
-import { sizeText, tableLines, timeText } from './table.ts'
+import { sizeText, tableLines, timeText, wrapped } from './table.ts'
 
 /** `roadveil status`: what the running box does, as its vault knows it. */
 export function addStatus(program: Command, output: Output): void {
@@ -82,5 +82,5 @@ function clockText({ clock }: VaultStatus): string {
 }
 
 function warningLines({ code, message, hint }: VaultStatus['warnings'][number]): string[] {
-  return [`! ${message} [${code}]`, `  ${hint}`]
+  return [...wrapped(`${message} [${code}]`, '! '), ...wrapped(hint, '  ')]
 }

@@ -34,3 +34,14 @@ export function sizeText(bytes: number): string {
 export function countText(count: number, word: string): string {
   return `${count === 0 ? 'no' : count} ${word}${count === 1 ? '' : 's'}`
 }
+
+/** The text in lines of at most 96 columns, the first with `mark` before it and the others as far to the right. */
+export function wrapped(text: string, mark: string): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? ''
+    if (line !== '' && mark.length + line.length + word.length >= 96) lines.push(word)
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
+  }
+  return lines.map((line, i) => (i === 0 ? mark : ' '.repeat(mark.length)) + line)
+}

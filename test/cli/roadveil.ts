@@ -13,11 +13,12 @@ export interface Ended {
 /** Starts the real CLI as a child process. */
 export function startRoadveil(
   args: readonly string[],
-  cwd?: string,
+  { env = {}, cwd = process.cwd() }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
 ): ChildProcess & { readonly ended: Promise<Ended> } {
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...(cwd && { cwd }),
+    env: { ...process.env, ...env },
+    cwd,
   })
   const read: [string, string] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (read[0] += text))
@@ -32,5 +33,5 @@ export function startRoadveil(
 
 /** Runs the real CLI to its end. */
 export async function roadveil(args: readonly string[], cwd?: string): Promise<Ended> {
-  return startRoadveil(args, cwd).ended
+  return startRoadveil(args, cwd === undefined ? {} : { cwd }).ended
 }
