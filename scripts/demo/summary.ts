@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import type { VaultStatus } from '../../src/channel/control-messages.ts'
 import { type EvidenceFacts, evidenceFactsSchema } from '../../src/domain/evidence.ts'
 
@@ -28,6 +28,7 @@ export interface Summary {
 
 /** Folder of the first evidence that the city opened, or undefined while there is none. */
 export function findOpenedEvidence(directory: string): string | undefined {
+  if (!existsSync(directory)) return undefined
   const found = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name === 'evidence.json')
     .map((entry) => entry.parentPath)
