@@ -12,7 +12,7 @@ export function addCheck(program: Command, output: Output): void {
     .command('check')
     .summary('find every fault of the config, its files and its models')
     .description(
-      'Reads the config as the daemon would and lists every fault: "line N: path: reason (got value)".\n' +
+      'Reads the config as the daemon would and lists every fault: "line N: path: reason (got value)". ' +
         'Checks values, how they fit each other, the files named, and that the models are there.',
     )
     .addOption(configOption())

@@ -47,7 +47,7 @@ function addDaemon(
     .command(role)
     .summary(daemon.summary)
     .description(
-      `${daemon.description}\nRuns until SIGTERM or Ctrl-C. \`roadveil run\` starts both processes.`,
+      `${daemon.description} Runs until SIGTERM or Ctrl-C. \`roadveil run\` starts both processes.`,
     )
     .addOption(configOption())
     .addHelpText('after', `\nExample:\n  roadveil ${role} --config /etc/roadveil/roadveil.yaml`)

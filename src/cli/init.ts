@@ -11,7 +11,7 @@ export function addInit(program: Command, output: Output): void {
     .argument('<folder>', 'a folder that is empty or not there yet')
     .summary("make a box's keys and a commented config")
     .description(
-      'Makes the keys of a box and a commented roadveil.yaml. With --trial it also makes what a city has: a\n' +
+      'Makes the keys of a box and a commented roadveil.yaml. With --trial it also makes what a city has: a ' +
         "certificate authority, a broker's config, and the receiver's keys and config. Overwrites nothing.",
     )
     .option('--trial', 'make broker, city and certificates too, for a trial on this machine')

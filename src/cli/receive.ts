@@ -17,7 +17,7 @@ export function addReceive(program: Command, output: Output): void {
     .command('receive')
     .summary("the city's side: receive, check, open and store evidence")
     .description(
-      'Receives evidence from the broker, checks and opens it, stores one folder each, and answers with a signed\n' +
+      'Receives evidence from the broker, checks and opens it, stores one folder each, and answers with a signed ' +
         'receipt. Runs until SIGTERM or Ctrl-C. A line on stdout for each evidence stored; log lines on stderr.',
     )
     .addOption(new Option('-c, --config <file>', "the receiver's config").default('receiver.yaml'))

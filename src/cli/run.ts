@@ -21,7 +21,7 @@ export function addRun(program: Command, output: Output): void {
     .command('run')
     .summary('start the box: vision and vault')
     .description(
-      'Starts both processes and keeps them running until Ctrl-C or SIGTERM. Log lines (JSON) go to stderr,\n' +
+      'Starts both processes and keeps them running until Ctrl-C or SIGTERM. Log lines (JSON) go to stderr, ' +
         'and to one file a day if logs.directory is set. A second Ctrl-C stops at once.',
     )
     .addOption(configOption())
