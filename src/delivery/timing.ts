@@ -23,5 +23,5 @@ export const DEFAULT_DELIVERY_TIMING: DeliveryTiming = {
   pollMs: 1000,
   reconnect: { firstMs: 1000, mostMs: 60_000 },
   retry: { firstMs: 2000, mostMs: 300_000 },
-  rejectedMs: 3_600_000,
+  rejectedMs: 900_000,
 }

@@ -27,8 +27,6 @@ export interface BrokerAddress {
 export interface IncomingMessage {
   readonly topic: string
   readonly payload: Buffer
-  /** True for a message that the broker kept from before we subscribed. */
-  readonly retained: boolean
 }
 
 /** How one connection is made. */
@@ -108,7 +106,7 @@ export async function connectBroker(
     // What was read before the end but not begun comes again: it got no PUBACK.
     if (ending.signal.aborted) return
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload
-    handling = options.onMessage({ topic: packet.topic, payload, retained: packet.retain }).then(
+    handling = options.onMessage({ topic: packet.topic, payload }).then(
       () => done(),
       (cause: unknown) =>
         end(new RoadveilError('ERR_BROKER_LOST', 'a message could not be handled', { cause })),

@@ -40,8 +40,8 @@ export async function startMosquitto(
   let log = ''
   let child: ChildProcess | undefined
   const start = async (): Promise<void> => {
-    // /usr/sbin is not on every user's PATH.
-    const started = spawn('mosquitto', ['-c', trial.broker.config], {
+    // /usr/sbin is not on every user's PATH; setpriv lets the broker die with a test that is killed.
+    const started = spawn('setpriv', ['--pdeathsig', 'KILL', 'mosquitto', '-c', trial.broker.config], {
       env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
