@@ -7,7 +7,7 @@ import type { PlateReading } from '../plates/vote.ts'
 import type { Findings, FoundRegion } from '../privacy/findings.ts'
 import { pathBoxAt } from '../privacy/offender.ts'
 import { type FramePlan, planRegions } from '../privacy/plan.ts'
-import { type Detectors, searchFrame } from '../privacy/search.ts'
+import { type Detectors, looksAt, searchFrame } from '../privacy/search.ts'
 import type { Span } from './spans.ts'
 
 /** One piece of video of a violation. Every call of `frames` decodes the same frames afresh. */
@@ -32,9 +32,6 @@ export interface CheckedFrame {
 /** Fewer than this share of the frames that a span should have is no evidence. */
 const MIN_FRAME_SHARE = 0.5
 
-/** Far objects are searched in one of so many frames, and followed between them. */
-const FAR_SEARCH_EVERY = 3
-
 /**
  * Searches every frame of a piece of footage, then plans them all together: what is found in one is followed into its
  * neighbours.
@@ -53,7 +50,7 @@ export async function checkFootage(
   const findings: Findings[] = []
   const readings = new Map<FoundRegion, PlateReading>()
   for await (const frame of footage.frames(signal)) {
-    const found = await searchFrame(frame, deps.detectors, findings.length % FAR_SEARCH_EVERY === 0)
+    const found = await searchFrame(frame, deps.detectors, looksAt(findings.length))
     findings.push(found)
     const offender = pathBoxAt(path, frame.capturedAt)
     if (!offender) continue

@@ -40,7 +40,7 @@ export function openClipEncoder(
     '-c:v',
     'libx264',
     '-preset',
-    'veryfast',
+    'superfast',
     '-crf',
     '23',
     '-g',

@@ -40,33 +40,43 @@ const HALVES: readonly Box[] = [
 ]
 
 /**
- * Searches one full-size frame for everything that redaction must know: persons and vehicles, then faces and plates in
- * the whole picture and, closer, where persons and vehicles are.
+ * Which costly looks a frame gets. Every frame is searched for persons, vehicles and faces, and every person and vehicle in
+ * it closely for faces and plates. Plates on nothing that was found, and things far away, are looked for in turns: what one
+ * frame shows is followed into its neighbours.
+ */
+export interface Looks {
+  readonly far: boolean
+  readonly loosePlates: boolean
+}
+
+/** The looks of the n-th frame of a clip. */
+export function looksAt(index: number): Looks {
+  return { far: index % 4 === 0, loosePlates: index % 2 === 0 }
+}
+
+/**
+ * Searches one full-size frame for everything that redaction must know.
  *
- * @param alsoFar whether to look for far persons and vehicles too; they are slow in the picture, so that every third frame
- *   is enough to follow them
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when any network fails: the frame was not checked and must not be kept
  */
-export async function searchFrame(
-  frame: RawFrame,
-  detectors: Detectors,
-  alsoFar: boolean,
-): Promise<Findings> {
+export async function searchFrame(frame: RawFrame, detectors: Detectors, looks: Looks): Promise<Findings> {
   try {
     const overview = frame.width > FACE_SEARCH_WIDTH ? halve(frame) : frame
     const objects = await detectors.objects.detectIn(overview, whole(overview))
-    if (alsoFar) {
+    if (looks.far) {
       for (const part of HALVES)
         objects.push(...(await detectors.objects.detectIn(frame, pixels(frame, part))))
     }
     const sure = merge(objects.filter(({ score }) => score >= MIN_OBJECT_SCORE))
-    return {
-      sequence: frame.sequence,
-      capturedAt: frame.capturedAt,
-      objects: sure,
-      faces: merge(await searchFaces(frame, overview, sure, detectors)),
-      plates: merge(await searchPlates(frame, overview, sure, detectors)),
+    const scale = Math.min(1, FACE_SEARCH_WIDTH / overview.width)
+    const faces = await detectors.faces.detect(overview, whole(overview), scale, MIN_FACE_SCORE)
+    faces.push(...(await searchPersons(frame, sure, detectors)))
+    const plates = await searchVehicles(frame, sure, detectors)
+    if (looks.loosePlates) {
+      plates.push(...(await detectors.plates.detect(overview, whole(overview), MIN_PLATE_SCORE)))
     }
+    const { sequence, capturedAt } = frame
+    return { sequence, capturedAt, objects: sure, faces: merge(faces), plates: merge(plates) }
   } catch (cause) {
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a frame could not be searched for faces and plates', {
       cause,
@@ -74,14 +84,12 @@ export async function searchFrame(
   }
 }
 
-async function searchFaces(
+async function searchPersons(
   frame: RawFrame,
-  overview: RawFrame,
   objects: readonly Detection[],
   detectors: Detectors,
 ): Promise<FoundRegion[]> {
-  const scale = Math.min(1, FACE_SEARCH_WIDTH / overview.width)
-  const found = await detectors.faces.detect(overview, whole(overview), scale, MIN_FACE_SCORE)
+  const found: FoundRegion[] = []
   for (const { box, class: kind } of objects) {
     if (kind !== 'person') continue
     const upper = pixels(frame, grow({ ...box, h: 0.5 * box.h }, 0.1))
@@ -92,13 +100,12 @@ async function searchFaces(
   return found
 }
 
-async function searchPlates(
+async function searchVehicles(
   frame: RawFrame,
-  overview: RawFrame,
   objects: readonly Detection[],
   detectors: Detectors,
 ): Promise<FoundRegion[]> {
-  const found = await detectors.plates.detect(overview, whole(overview), MIN_PLATE_SCORE)
+  const found: FoundRegion[] = []
   for (const { box, class: kind } of objects) {
     if (kind === 'person' || kind === 'bicycle') continue
     const part = pixels(frame, grow(box, 0.1))

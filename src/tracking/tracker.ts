@@ -25,6 +25,10 @@ const PARKED_LOST_MS = 60_000
 /** It is parked when it has stood in one place for this long. */
 const PARKED_AFTER_MS = 2_000
 const SAME_PLACE_OVERLAP = 0.75
+/** Two vehicles cannot stand in one place. */
+const REPLACED_OVERLAP = 0.5
+/** Seen within this time, a track is sure of where it is. */
+const RECENT_MS = 700
 /** After a longer gap between frames nothing can be followed. */
 const MAX_FRAME_GAP_MS = 30_000
 
@@ -60,20 +64,25 @@ export function createTracker({ cameraId }: { readonly cameraId: string }): Trac
         ended.push(...lives.splice(0))
       lastAt = now
 
-      const expecting = lives.map((life) => ({
-        life,
-        expected: isParked(life) ? life.placed.box : predict(life.motion, now),
-      }))
       const sure = frame.detections.filter(({ score }) => score >= HIGH_SCORE)
       const unsure = frame.detections.filter(({ score }) => score < HIGH_SCORE)
-      const first = associate(expecting, sure, sameFamily)
-      const seenLately = first.restTracks.filter(({ life }) => life.confirmed && now - life.seenAt <= LOST_MS)
-      const second = associate(seenLately, unsure, sameFamily)
-      for (const [{ life }, detection] of [...first.pairs, ...second.pairs]) see(life, detection, now)
-      for (const detection of first.restDetections)
+      // Who was seen just now goes first: a vehicle that arrives where another one is lost keeps its own id.
+      const expecting = lives.map((life) => ({ life, expected: expectedBox(life, now) }))
+      const isRecent = ({ life }: { life: Life }): boolean => now - life.seenAt <= RECENT_MS
+      const recent = associate(expecting.filter(isRecent), sure, sameFamily)
+      const lost = associate(
+        expecting.filter((life) => !isRecent(life)),
+        recent.restDetections,
+        sameFamily,
+      )
+      const seenLately = recent.restTracks.filter(({ life }) => life.confirmed)
+      const weak = associate(seenLately, unsure, sameFamily)
+      for (const [{ life }, detection] of [...recent.pairs, ...lost.pairs, ...weak.pairs])
+        see(life, detection, now)
+      for (const detection of lost.restDetections)
         if (detection.score >= NEW_SCORE) lives.push(begin(detection, now))
 
-      const alive = lives.filter((life) => isAlive(life, now))
+      const alive = lives.filter((life) => isAlive(life, now) && !isReplaced(life, lives, now))
       ended.push(...lives.filter((life) => !alive.includes(life)))
       lives = alive
       const tracks = [
@@ -109,7 +118,7 @@ export function createTracker({ cameraId }: { readonly cameraId: string }): Trac
       cameraId,
       class: [...life.votes].reduce((best, vote) => (vote[1] > best[1] ? vote : best))[0],
       state: !life.confirmed ? 'tentative' : seen ? 'tracked' : 'lost',
-      box: seen ? life.motion.box : isParked(life) ? life.placed.box : predict(life.motion, now),
+      box: seen ? life.motion.box : expectedBox(life, now),
       score: life.score,
       firstSeenAt: life.firstSeenAt,
       seenAt: life.seenAt,
@@ -146,6 +155,22 @@ function isCutOff(whole: Box, part: Box): boolean {
 
 function isParked(life: Life): boolean {
   return life.seenAt - life.placed.since >= PARKED_AFTER_MS
+}
+
+function expectedBox(life: Life, now: EpochMs): Box {
+  return isParked(life) ? life.placed.box : predict(life.motion, now)
+}
+
+/** Another vehicle is parked where this one was lost: it has left behind whatever stood in front of it. */
+function isReplaced(life: Life, lives: readonly Life[], now: EpochMs): boolean {
+  if (now - life.seenAt <= LOST_MS) return false
+  return lives.some(
+    (other) =>
+      other !== life &&
+      other.seenAt === now &&
+      isParked(other) &&
+      iou(other.placed.box, life.placed.box) > REPLACED_OVERLAP,
+  )
 }
 
 function isAlive(life: Life, now: EpochMs): boolean {

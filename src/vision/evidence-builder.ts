@@ -1,8 +1,9 @@
+import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { ModelSource } from '../detection/manifest.ts'
 import type { RedactedEvidence } from '../domain/evidence.ts'
-import { RoadveilError } from '../errors.ts'
+import { ERRORS, type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
 import type { EvidenceJob, WorkerAnswer } from './evidence-worker.ts'
 
 /** Builds evidence in a thread of its own, one violation after the other. */
@@ -56,33 +57,48 @@ export async function openEvidenceBuilder(models: ModelSource): Promise<Evidence
 async function startWorker(models: ModelSource): Promise<Worker> {
   const file = new URL(`./evidence-worker${extname(import.meta.filename)}`, import.meta.url)
   const worker = new Worker(file, { workerData: models })
-  await new Promise<void>((resolve, reject) => {
-    worker.once('message', () => resolve())
-    worker.once('error', reject)
-    worker.once('exit', () =>
-      reject(new RoadveilError('ERR_DETECTION_FAILED', 'the evidence builder did not start')),
-    )
-  }).finally(() => worker.removeAllListeners())
+  await nextMessage(worker)
   return worker
 }
 
 async function ask(worker: Worker, job: EvidenceJob): Promise<WorkerAnswer> {
-  let timer: NodeJS.Timeout | undefined
+  const timeout = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => timeout.reject(new RoadveilError('ERR_EVIDENCE_TIMEOUT', 'the evidence was not finished in time')),
+    TIMEOUT_MS,
+  )
   try {
-    return await new Promise<WorkerAnswer>((resolve, reject) => {
-      const died = (): void =>
-        reject(new RoadveilError('ERR_REDACTION_UNCHECKED', 'the evidence builder died'))
-      worker.once('message', resolve)
-      worker.once('error', died)
-      worker.once('exit', died)
-      timer = setTimeout(
-        () => reject(new RoadveilError('ERR_EVIDENCE_TIMEOUT', 'the evidence was not finished in time')),
-        TIMEOUT_MS,
-      )
-      worker.postMessage(job)
-    })
+    const answer = nextMessage(worker)
+    worker.postMessage(job)
+    return await Promise.race([answer, timeout.promise])
   } finally {
     clearTimeout(timer)
-    worker.removeAllListeners()
   }
+}
+
+/** The worker's next message; rejects with its error, or when it exits without one. */
+async function nextMessage(worker: Worker): Promise<WorkerAnswer> {
+  const over = new AbortController()
+  const { signal } = over
+  try {
+    // Never `removeAllListeners` on a worker: its own listeners go too, and it falls silent.
+    return await Promise.race([
+      once(worker, 'message', { signal }).then(([message]) => message as WorkerAnswer),
+      once(worker, 'exit', { signal }).then((): never => {
+        throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'the evidence builder ended')
+      }),
+    ])
+  } catch (error) {
+    // An error from another thread is a copy and has lost its class; its code is what counts.
+    throw isRoadveilError(error) ? error : revive(error)
+  } finally {
+    over.abort()
+  }
+}
+
+function revive(error: unknown): RoadveilError {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+  if (error instanceof Error && Object.hasOwn(ERRORS, code))
+    return new RoadveilError(code as ErrorCode, error.message)
+  return new RoadveilError('ERR_REDACTION_UNCHECKED', 'the evidence builder died', { cause: error })
 }

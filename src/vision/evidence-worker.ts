@@ -70,11 +70,6 @@ const port = parentPort
 if (!port) throw new TypeError('evidence-worker runs as a worker thread only')
 lowerPriority()
 const deps = await openDeps(workerData as ModelSource)
-port.on('message', (job: EvidenceJob) => {
-  void build(job, deps).then((answer) => {
-    const buffers =
-      answer.type === 'built' ? answer.files.map(({ bytes }) => bytes.buffer as ArrayBuffer) : []
-    port.postMessage(answer, [...new Set(buffers)])
-  })
-})
+// Answers are copied, not transferred: the encoders' buffers belong to native code and cannot be handed over.
+port.on('message', (job: EvidenceJob) => void build(job, deps).then((answer) => port.postMessage(answer)))
 port.postMessage({ type: 'ready' } satisfies WorkerAnswer)

@@ -54,13 +54,10 @@ await t.test(
   async (t) => {
     const { violations } = run(noStopping, square, [...drive(0, 0.5), ...stand(60)])
     t.equal(violations.length, 1)
-    const [violation] = violations
-    t.ok(
-      violation &&
-        violation.judgedAt - 20 * STEP_MS >= 5_000 - 2 * STEP_MS &&
-        violation.judgedAt - 20 * STEP_MS <= 5_000 + STEP_MS,
-    )
-    t.equal(violation?.enteredAt, 8 * STEP_MS, 'entered when its foot was first in the zone')
+    const violation = violations[0]
+    if (!violation) return
+    t.ok(Math.abs(violation.judgedAt - 19 * STEP_MS - 5_000) <= STEP_MS)
+    t.equal(violation.enteredAt, 8 * STEP_MS, 'entered when its foot was first in the zone')
     t.equal(violation.arrivals.entered.hostAt, violation.enteredAt)
     t.ok(
       (violation.path[0]?.capturedAt ?? Infinity) < violation.enteredAt,

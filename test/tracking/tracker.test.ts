@@ -111,3 +111,18 @@ await t.test('the class is what most of the life says, not the last frame', asyn
   )
   t.equal(frames.at(-1)?.[0]?.class, 'car')
 })
+
+await t.test('a car that parks where another one was lost gets an id of its own', async (t) => {
+  const arriving = Array.from({ length: 20 }, (_, i) => car(-0.1 + i * 0.026))
+  const frames = run([
+    ...Array.from({ length: 30 }, () => [car(0.4)]),
+    ...Array.from({ length: 15 }, () => []),
+    ...arriving.map((detection) => [detection]),
+    ...Array.from({ length: 30 }, () => [car(0.4)]),
+  ])
+  t.same(
+    frames.at(-1)?.map(({ id, state }) => [id, state]),
+    [['cam-1-2', 'tracked']],
+    'and the lost one ends',
+  )
+})
