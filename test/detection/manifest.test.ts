@@ -1,0 +1,64 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import {
+  findModel,
+  loadManifest,
+  MODEL_ROLES,
+  requireStages,
+  resolveModelFile,
+} from '../../src/detection/manifest.ts'
+import { MANIFEST_FILE } from '../../src/detection/source.ts'
+
+await t.test("the release's manifest has one network for every role, from a pinned address", async (t) => {
+  const manifest = await loadManifest(MANIFEST_FILE)
+  t.strictSame(manifest.models.map(({ role }) => role).toSorted(), [...MODEL_ROLES].toSorted())
+  for (const { source, file } of manifest.models) {
+    t.match(source, /^https:\/\/raw\.githubusercontent\.com\/[\w.-]+\/[\w.-]+\/[0-9a-f]{40}\//, source)
+    t.ok(source.endsWith(`/${file}`), file)
+  }
+})
+
+await t.test(
+  'a manifest that is missing, no JSON or not in the schema is refused with the place',
+  async (t) => {
+    const directory = t.testdir()
+    const file = join(directory, 'manifest.json')
+    await t.rejects(loadManifest(file), { code: 'ERR_MODEL_MANIFEST' })
+    const good = await loadManifest(MANIFEST_FILE)
+    const [first] = good.models
+    const wrong: readonly [string, unknown][] = [
+      ['no JSON', '{'],
+      ['models', { ...good, models: undefined }],
+      ['one model a role', { ...good, models: [first, first] }],
+      ['models.0.sha256', { ...good, models: [{ ...first, sha256: 'abc' }] }],
+      ['models.0.file', { ...good, models: [{ ...first, file: '../../etc/passwd' }] }],
+      ['models.0.source', { ...good, models: [{ ...first, source: 'file:///etc/passwd' }] }],
+      ['models.0.bytes', { ...good, models: [{ ...first, bytes: 10 ** 12 }] }],
+      ['models.0.role', { ...good, models: [{ ...first, role: 'voices' }] }],
+      ['colour', { ...good, models: [{ ...first, colour: 'blue' }] }],
+    ]
+    for (const [place, content] of wrong) {
+      await writeFile(file, typeof content === 'string' ? content : JSON.stringify(content))
+      const message = place === 'no JSON' ? /cannot read/ : new RegExp(place.replaceAll('.', '\\.'))
+      await t.rejects(loadManifest(file), { code: 'ERR_MODEL_MANIFEST', message }, place)
+    }
+  },
+)
+
+await t.test('a network is taken from the first folder that has it, and its lack is named', async (t) => {
+  const entry = findModel(await loadManifest(MANIFEST_FILE), 'faces')
+  const directory = t.testdir({ second: { [entry.file]: 'x' }, third: { [entry.file]: 'x' } })
+  const folders = ['first', 'second', 'third'].map((name) => join(directory, name))
+  t.equal(await resolveModelFile(entry, folders), join(directory, 'second', entry.file))
+  await t.rejects(resolveModelFile(entry, folders.slice(0, 1)), { code: 'ERR_MODEL_MISSING' })
+})
+
+await t.test('a role without a network, and a network of another kind, are refused', async (t) => {
+  const manifest = await loadManifest(MANIFEST_FILE)
+  const others = { ...manifest, models: manifest.models.filter(({ role }) => role !== 'faces') }
+  t.throws(() => findModel(others, 'faces'), { code: 'ERR_MODEL_MANIFEST' })
+  const faces = findModel(manifest, 'faces')
+  t.throws(() => requireStages(faces, 'letterboxed-planes', 'yolox-grid'), { code: 'ERR_MODEL_MANIFEST' })
+  t.doesNotThrow(() => requireStages(faces, 'scaled-planes', 'yunet-grid'))
+})

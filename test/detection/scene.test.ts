@@ -1,0 +1,113 @@
+import t from 'tap'
+import { openFaceDetector } from '../../src/detection/faces.ts'
+import { openObjectDetector } from '../../src/detection/objects.ts'
+import { openPlateDetector } from '../../src/detection/plates.ts'
+import { familyOf } from '../../src/domain/detection.ts'
+import { contains, iou } from '../../src/domain/geometry.ts'
+import { modelSource, noModels } from '../support/models.ts'
+import { analysisFrames, fullFrame } from '../support/scene-frames.ts'
+import { SCENE_FILE, trueBox, truth, truthAt } from '../support/scene.ts'
+
+const { width, height } = truth
+const WHOLE = { x: 0, y: 0, w: width, h: height }
+/** Seconds into the scene: the red car far away, near, standing. */
+const LOOKS = [1, 4, 8, 13]
+
+await t.test(
+  'vehicles and persons of the built-in scene are found, far ones too',
+  { skip: noModels },
+  async (t) => {
+    const detector = await openObjectDetector(await modelSource())
+    const frames = analysisFrames(SCENE_FILE, { width, height, size: detector.size, fps: 5 })
+    for (const seconds of LOOKS) {
+      const frame = frames[seconds * 5]
+      if (!frame) throw new RangeError(`no frame at ${seconds} s`)
+      const small = (await detector.detect(frame)).filter(({ score }) => score > 0.4)
+      const full = fullFrame(SCENE_FILE, width, height, seconds)
+      const large = (await detector.detectIn(full, WHOLE)).filter(({ score }) => score > 0.4)
+      for (const object of truthAt(seconds)) {
+        const { id, cls, visibility, inFrame } = object
+        if ((cls !== 'car' && cls !== 'person') || visibility < 0.9 || inFrame < 0.95) continue
+        const family = cls === 'car' ? 'vehicle' : 'person'
+        for (const found of [small, large]) {
+          const match = found.some(
+            (item) => familyOf(item.class) === family && iou(item.box, trueBox(object)) > 0.5,
+          )
+          t.ok(match, `${id} at ${seconds} s`)
+        }
+      }
+    }
+    await detector.close()
+  },
+)
+
+await t.test(
+  'a part that reaches outside the picture gives places in the full picture',
+  { skip: noModels },
+  async (t) => {
+    const detector = await openObjectDetector(await modelSource())
+    const car = truthAt(13).find(({ id }) => id === 'car-1')
+    if (!car) throw new RangeError('no car-1 at 13 s')
+    const [x, y, w, h] = car.box
+    const part = { x: x - 700, y: y - 100, w: w + 800, h: h + 600 }
+    const found = await detector.detectIn(fullFrame(SCENE_FILE, width, height, 13), part)
+    const [best] = found.toSorted((a, b) => iou(b.box, trueBox(car)) - iou(a.box, trueBox(car)))
+    t.ok(best && iou(best.box, trueBox(car)) > 0.75)
+    await detector.close()
+  },
+)
+
+await t.test('every face that looks at the camera is found', { skip: noModels }, async (t) => {
+  const detector = await openFaceDetector(await modelSource())
+  for (const seconds of LOOKS) {
+    const frame = fullFrame(SCENE_FILE, width, height, seconds)
+    const found = await detector.detect(frame, WHOLE, 2 / 3, 0.5)
+    const truths = truthAt(seconds).filter(({ cls }) => cls === 'face')
+    for (const face of truths) {
+      if (face.visibility < 0.9 || (face.facing ?? 0) < 0.4) continue
+      t.ok(
+        found.some(({ box }) => iou(box, trueBox(face)) > 0.3),
+        `${face.id}, ${face.box[3]} pixels high, at ${seconds} s`,
+      )
+    }
+    t.ok(found.length <= truths.length + 1, 'and hardly anything else')
+  }
+  await detector.close()
+})
+
+await t.test(
+  'plates are found in the whole picture and, smaller ones, vehicle by vehicle',
+  { skip: noModels },
+  async (t) => {
+    const source = await modelSource()
+    const plates = await openPlateDetector(source)
+    const close = await openPlateDetector(source, 'plates-small')
+    for (const seconds of LOOKS) {
+      const frame = fullFrame(SCENE_FILE, width, height, seconds)
+      const objects = truthAt(seconds).filter(({ visibility, inFrame }) => visibility > 0.9 && inFrame > 0.95)
+      const inAll = await plates.detect(frame, WHOLE, 0.2)
+      for (const plate of objects.filter(({ cls }) => cls === 'plate')) {
+        const vehicle = objects.find(({ cls, id }) => cls === 'car' && plate.id.startsWith(id))
+        const pixels = plate.box[3]
+        const what = `${plate.id}, ${pixels} pixels high, at ${seconds} s`
+        if (pixels >= 20)
+          t.ok(
+            inAll.some(({ box }) => iou(box, trueBox(plate)) > 0.4),
+            what,
+          )
+        if (!vehicle || pixels < 6) continue
+        const [x, y, w, h] = vehicle.box
+        const found = await close.detect(frame, { x: x - w / 10, y: y - h / 10, w: 1.2 * w, h: 1.2 * h }, 0.2)
+        const match = found.find(({ box }) => iou(box, trueBox(plate)) > 0.3)
+        t.ok(match, `${what}, seen closer`)
+        if (!match?.corners) continue
+        const [a, b, c, d] = match.corners
+        t.ok(a.x < b.x && d.x < c.x && a.y < d.y && b.y < c.y, 'its corners go round from the top left')
+        const { box } = match
+        t.ok(contains(match.corners, { x: box.x + box.w / 2, y: box.y + box.h / 2 }))
+      }
+    }
+    await plates.close()
+    await close.close()
+  },
+)
