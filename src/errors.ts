@@ -71,6 +71,9 @@ export const ERRORS = {
   ERR_EVIDENCE_OVERLOAD: {
     hint: 'Violations come faster than they can be redacted; check the zones and rules with `roadveil check`, or use fewer cameras.',
   },
+  ERR_STOPPED: {
+    hint: 'Nothing to do: Roadveil was stopped while this violation waited for its turn, and raw video is never kept.',
+  },
   ERR_ENCODE_FAILED: { hint: 'Check that ffmpeg has libx264 (ffmpeg -encoders) and that memory is free.' },
 
   // protocol/

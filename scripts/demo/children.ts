@@ -39,7 +39,7 @@ export class Children implements AsyncDisposable {
       if (child.exitCode !== null || child.signalCode !== null) continue
       const ended = once(child, 'exit')
       child.kill('SIGTERM')
-      const kill = setTimeout(() => child.kill('SIGKILL'), 20_000)
+      const kill = setTimeout(() => child.kill('SIGKILL'), 60_000)
       await ended
       clearTimeout(kill)
     }

@@ -52,6 +52,8 @@ const ANSWER_MS = 10_000
 /** A vault that is being restarted may still be the old one; after this long it is not. */
 const REFUSED_MS = 5_000
 const MAX_DISCARDS = 1_000
+/** How long a closing link waits for vault to confirm what was discarded. */
+const FAREWELL_MS = 2_000
 
 /** Opens vision's end of the channel; connects, and connects again, until the signal aborts or the link is disposed. */
 export function connectVault(options: LinkOptions, signal: AbortSignal): VaultLink {
@@ -179,6 +181,9 @@ function createLink(
     },
     done,
     async [Symbol.asyncDispose]() {
+      // What was discarded while stopping is recorded too, if vault is there to take it.
+      const until = performance.now() + FAREWELL_MS
+      while (connection && discards.waiting > 0 && performance.now() < until) await sleep(20)
       closing.abort()
       await done.catch(() => undefined)
     },

@@ -10,8 +10,8 @@ import type { Output } from './output.ts'
 import { stopSignals } from './signals.ts'
 import { superviseProcess, type ProcessSpec } from './supervise.ts'
 
-/** vault commits what it is working on, vision hands over what it has built. */
-const GRACE_MS = 15_000
+/** vault commits what it is working on, vision finishes the evidence that it is building and hands it over. */
+const GRACE_MS = 45_000
 const MIN_DELAY_MS = 1_000
 const MAX_DELAY_MS = 30_000
 

@@ -9,10 +9,12 @@ import type { EvidenceJob, WorkerAnswer } from './evidence-worker.ts'
 /** Builds evidence in a thread of its own, one violation after the other. */
 export interface EvidenceBuilder extends AsyncDisposable {
   /**
+   * Builds one evidence when it is its turn. An abort takes it out of the queue; what is being built is finished.
+   *
    * @throws RoadveilError as `buildEvidence` does, and ERR_EVIDENCE_TIMEOUT or ERR_REDACTION_UNCHECKED when the thread
    *   hangs or dies; it is started afresh then
    */
-  build(job: EvidenceJob): Promise<RedactedEvidence>
+  build(job: EvidenceJob, signal: AbortSignal): Promise<RedactedEvidence>
 }
 
 /** Many times what one clip takes; a thread that is still busy then hangs. */
@@ -42,8 +44,11 @@ export async function openEvidenceBuilder(models: ModelSource): Promise<Evidence
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'the evidence builder gave no answer')
   }
   return {
-    build(job) {
-      const result = turn.then(() => buildNow(job))
+    build(job, signal) {
+      const result = turn.then(async () => {
+        signal.throwIfAborted()
+        return buildNow(job)
+      })
       turn = result.catch(() => undefined)
       return result
     },

@@ -69,16 +69,19 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
         violation.enteredAt - PATH_BEFORE_MS,
         violation.judgedAt + POST_ROLL_MS,
       )
-      const evidence = await builder.build({
-        violation,
-        path,
-        camera: { id: camera.id, zones: camera.zones, rules: camera.rules },
-        provenance: deps.provenance,
-        clock: await deps.readClock(),
-        clips,
-        fps: camera.analysisFps,
-        minConfidence: deps.minConfidence,
-      })
+      const evidence = await builder.build(
+        {
+          violation,
+          path,
+          camera: { id: camera.id, zones: camera.zones, rules: camera.rules },
+          provenance: deps.provenance,
+          clock: await deps.readClock(),
+          clips,
+          fps: camera.analysisFps,
+          minConfidence: deps.minConfidence,
+        },
+        signal,
+      )
       counts.built++
       logger.info('evidence built', {
         camera: camera.id,
@@ -87,8 +90,8 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
       })
       const answer = await link.deliver(evidence)
       if (answer !== 'stored') discard(violation, answer.refused as ErrorCode)
-    } catch (error) {
-      if (signal.aborted) return
+    } catch (cause) {
+      const error = isRoadveilError(cause) || !signal.aborted ? cause : stopped()
       logger.error('a violation left no evidence', { camera: camera.id, evidenceId: violation.id, error })
       discard(violation, isRoadveilError(error) ? error.code : 'ERR_REDACTION_UNCHECKED')
     } finally {
@@ -106,6 +109,10 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
       judgedAt: new Date(violation.judgedAt).toISOString(),
       code,
     })
+  }
+
+  function stopped(): RoadveilError {
+    return new RoadveilError('ERR_STOPPED', 'Roadveil was stopped before the evidence could be built')
   }
 
   return {

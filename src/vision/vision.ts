@@ -32,10 +32,9 @@ export async function runVision(
   const detector = await openObjectDetector(models)
   await using builder = await openEvidenceBuilder(models)
   const socketPath = join(config.runtimeDirectory, 'vault.sock')
-  await using link = connectVault(
-    { socketPath, hello: { version: VERSION, configSha256: config.sha256 }, logger },
-    signal,
-  )
+  // The link outlives the signal: what is being redacted when a stop comes is still handed over.
+  const hello = { version: VERSION, configSha256: config.sha256 }
+  await using link = connectVault({ socketPath, hello, logger }, new AbortController().signal)
   const provenance: Provenance = {
     site: config.site.id,
     siteName: config.site.name,
