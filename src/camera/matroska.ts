@@ -109,7 +109,9 @@ export async function* readMatroska(
 /** Reads up to and including the head of the first cluster. */
 async function readHeader(bytes: ByteReader): Promise<MatroskaHeader> {
   bytes.record(MAX_HEADER_BYTES)
-  if ((await readId(bytes)) !== ID.ebml) throw garbage('no EBML header')
+  const first = await readId(bytes)
+  if (first === undefined) throw endedEarly()
+  if (first !== ID.ebml) throw garbage('no EBML header')
   await bytes.take(bounded(await readSize(bytes), 1024))
   if ((await readId(bytes)) !== ID.segment) throw garbage('no segment')
   if ((await readSize(bytes)) !== UNKNOWN_SIZE) throw garbage('a segment of fixed size')
@@ -118,8 +120,7 @@ async function readHeader(bytes: ByteReader): Promise<MatroskaHeader> {
   for (;;) {
     const headerEnd = bytes.recorded
     const id = await readId(bytes)
-    if (id === undefined)
-      throw new RoadveilError('ERR_CAMERA_ENDED', 'the stream ended before its first picture')
+    if (id === undefined) throw endedEarly()
     const size = await readSize(bytes)
     if (id === ID.cluster) {
       if (!track) throw garbage('no video track')
@@ -227,6 +228,10 @@ function unsigned(bytes: Uint8Array): number {
 function bounded(size: number, max: number): number {
   if (size < 0 || size > max) throw garbage(`an element of ${size} bytes`)
   return size
+}
+
+function endedEarly(): RoadveilError {
+  return new RoadveilError('ERR_CAMERA_ENDED', 'the stream ended before its first picture')
 }
 
 function garbage(what: string): RoadveilError {

@@ -142,7 +142,7 @@ export class PacketRing {
     }
   }
 
-  /** The continuous video around a moment, or undefined if the moment is not in the ring. */
+  /** The continuous video from the key frame at or before a moment on, or undefined if the moment is not in the ring. */
   spanAt(atMs: EpochMs): CaptureSpan | undefined {
     const run = this.#runFrom(atMs)
     const first = run[0]

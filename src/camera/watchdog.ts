@@ -8,6 +8,7 @@ export class Watchdog {
   readonly #analysisFps: number
   #expectedFps: number
   #startedAt = 0
+  #firstSeenAt: number | undefined
   #seenAt: number[] = []
 
   constructor(analysisFps: number, stallMs: number) {
@@ -19,6 +20,7 @@ export class Watchdog {
   /** A connection begins. */
   start(nowMs: number): void {
     this.#startedAt = nowMs
+    this.#firstSeenAt = undefined
     this.#seenAt = []
     this.#expectedFps = this.#analysisFps
   }
@@ -30,13 +32,14 @@ export class Watchdog {
 
   /** A frame came. */
   seen(nowMs: number): void {
+    this.#firstSeenAt ??= nowMs
     this.#seenAt.push(nowMs)
     while ((this.#seenAt[0] ?? nowMs) <= nowMs - this.stallMs) this.#seenAt.shift()
   }
 
-  /** Frames per second over the last `stallMs`, or since the start if that is more recent. */
+  /** Frames per second over the last `stallMs`, or since the first frame if that is more recent. */
   fps(nowMs: number): number {
-    const windowMs = Math.min(this.stallMs, nowMs - this.#startedAt)
+    const windowMs = Math.min(this.stallMs, nowMs - (this.#firstSeenAt ?? nowMs))
     return windowMs > 0 ? (this.#count(nowMs) * 1000) / windowMs : 0
   }
 

@@ -27,23 +27,22 @@ const SCRIPT = join(import.meta.dirname, '../../scripts/rtsp-camera.py')
 /**
  * Starts GStreamer's RTSP server on a clip (H.264 or H.265), with credentials of its own.
  *
- * @param options.port an earlier camera's port, to come back on; a free one without it
- * @param options.credentialsFile an earlier camera's credentials
+ * @param back an earlier camera, to come back on its port with its credentials
  */
 export async function startRtspCamera(
   clip: string,
-  options: { readonly port?: number; readonly user?: string; readonly password?: string } = {},
+  back?: Pick<RtspCamera, 'port' | 'user' | 'password'>,
 ): Promise<RtspCamera> {
   const folder = await mkdtemp(join(tmpdir(), 'rtsp-camera-'))
   const credentialsFile = join(folder, 'credentials')
-  const user = options.user ?? `viewer-${randomBytes(3).toString('hex')}`
+  const user = back?.user ?? `viewer-${randomBytes(3).toString('hex')}`
   // Everything that needs care in a URL, an ffconcat script or a shell.
-  const password = options.password ?? `s3cr't/@:%40 #"\\${randomBytes(6).toString('hex')}`
+  const password = back?.password ?? `s3cr't/@:%40 #"\\${randomBytes(6).toString('hex')}`
   await writeFile(credentialsFile, `${user}:${password}\n`, { mode: 0o600 })
 
   const child = spawn(
     '/usr/bin/python3',
-    [SCRIPT, '--port', String(options.port ?? 0), '--credentials-file', credentialsFile, clip],
+    [SCRIPT, '--port', String(back?.port ?? 0), '--credentials-file', credentialsFile, clip],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const gone = once(child, 'exit')
