@@ -8,11 +8,11 @@ export function liveLine(status: VaultStatus): string {
   const dropped = camera && camera.dropped > 0 ? ` (${camera.dropped} dropped)` : ''
   return [
     `camera ${seen}${dropped}`,
-    `${counts?.tracks ?? 0} tracks`,
-    `${counts?.violations ?? 0} violations`,
-    `${counts?.built ?? 0} redacted`,
-    `${store.outbox} sealed, waiting`,
-    `${delivery.delivered} confirmed by the city`,
+    `tracks ${counts?.tracks ?? 0}`,
+    `violations ${counts?.violations ?? 0}`,
+    `redacted ${counts?.built ?? 0}`,
+    `in outbox ${store.outbox}`,
+    `confirmed by the city ${delivery.delivered}`,
   ].join(' · ')
 }
 

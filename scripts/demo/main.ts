@@ -9,7 +9,7 @@ import type { VaultStatus } from '../../src/channel/control-messages.ts'
 import { openDemoCamera } from './camera.ts'
 import { Children } from './children.ts'
 import { createLiveDisplay, liveLine } from './live.ts'
-import { findOpenedEvidence, summarize, summaryText } from './summary.ts'
+import { openedEvidence, summarize, summaryText } from './summary.ts'
 import { ROADVEIL, type Trial, makeTrial } from './trial.ts'
 
 const HELP = `Usage: scripts/demo.sh [--once] [--json] [--input rtsp://…|FILE]
@@ -82,7 +82,7 @@ async function watch(
       throw new Error(`the ${children.dead} ended unexpectedly; see ${logs}/${children.dead}.log`)
     status = await askVault(runtimeDirectory, { verb: 'status' }).catch(() => undefined)
     if (status) display.show(liveLine(status))
-    const opened = findOpenedEvidence(trial.evidence)
+    const [opened] = openedEvidence(trial.evidence)
     if (!summarized && status && status.delivery.delivered > 0 && opened) {
       display.leave()
       const summary = summarize(status, opened)

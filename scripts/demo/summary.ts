@@ -26,20 +26,29 @@ export interface Summary {
   readonly openedEvidence: string
 }
 
-/** Folder of the first evidence that the city opened, or undefined while there is none. */
-export function findOpenedEvidence(directory: string): string | undefined {
-  if (!existsSync(directory)) return undefined
-  const found = readdirSync(directory, { recursive: true, withFileTypes: true })
+/** Folders of the evidence that the city has opened, the oldest first. */
+export function openedEvidence(directory: string): string[] {
+  if (!existsSync(directory)) return []
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name === 'evidence.json')
     .map((entry) => entry.parentPath)
     .sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs)
-  return found[0]
+}
+
+/** Seconds from the arrival of the frame that broke the rule to the latest receipt, if this evidence is what it was for. */
+export function secondsToReceipt({ delivery }: VaultStatus, folder: string): number | null {
+  if (delivery.lastReceiptAt === null) return null
+  const { times } = readFacts(folder)
+  return Math.round((Date.parse(delivery.lastReceiptAt) - Date.parse(times.judged.host)) / 100) / 10
+}
+
+function readFacts(folder: string): EvidenceFacts {
+  return evidenceFactsSchema.parse(JSON.parse(readFileSync(`${folder}/evidence.json`, 'utf8')))
 }
 
 export function summarize(status: VaultStatus, folder: string): Summary {
-  const facts = evidenceFactsSchema.parse(JSON.parse(readFileSync(`${folder}/evidence.json`, 'utf8')))
+  const facts = readFacts(folder)
   const frames = status.cameras.reduce((sum, camera) => sum + camera.frames, 0)
-  const receiptAt = status.delivery.lastReceiptAt
   return {
     seen: { frames, tracks: status.counts?.tracks ?? 0, violations: status.counts?.violations ?? 0 },
     kept: {
@@ -59,10 +68,7 @@ export function summarize(status: VaultStatus, folder: string): Summary {
       evidenceLeftOnBox: status.store.outbox + status.store.held,
       tombstones: status.store.tombstones,
     },
-    secondsFromJudgementToReceipt:
-      receiptAt === null
-        ? null
-        : Math.round((Date.parse(receiptAt) - Date.parse(facts.times.judged.host)) / 100) / 10,
+    secondsFromJudgementToReceipt: secondsToReceipt(status, folder),
     openedEvidence: folder,
   }
 }

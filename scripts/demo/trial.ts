@@ -71,7 +71,7 @@ export async function makeTrial(
 const BESIDE = `${project}../shared/models`
 const DOWNLOADED = `${project}.models`
 
-function modelDirectory(): string {
+export function modelDirectory(): string {
   return existsSync(`${BESIDE}/yolox_nano.onnx`) ? BESIDE : DOWNLOADED
 }
 
