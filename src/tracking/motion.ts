@@ -13,9 +13,9 @@ export interface Motion {
   readonly vy: number
 }
 
-/** How far a measurement pulls place, size and speed. */
+/** How far a measurement pulls place, size and speed. A box that approaches doubles in a second: sizes must keep up. */
 const PLACE_GAIN = 0.8
-const SIZE_GAIN = 0.4
+const SIZE_GAIN = 0.7
 const SPEED_GAIN = 0.4
 
 /** A prediction reaches no further: a lost vehicle is not chased across the picture. */

@@ -25,6 +25,8 @@ const PARKED_LOST_MS = 60_000
 /** It is parked when it has stood in one place for this long. */
 const PARKED_AFTER_MS = 2_000
 const SAME_PLACE_OVERLAP = 0.75
+/** Of a parked vehicle's box a detection must cover this much to be it: who drives past covers less, or is seen elsewhere. */
+const PARKED_MIN_OVERLAP = 0.5
 /** Two vehicles cannot stand in one place. */
 const REPLACED_OVERLAP = 0.5
 /** Seen within this time, a track is sure of where it is. */
@@ -69,14 +71,14 @@ export function createTracker({ cameraId }: { readonly cameraId: string }): Trac
       // Who was seen just now goes first: a vehicle that arrives where another one is lost keeps its own id.
       const expecting = lives.map((life) => ({ life, expected: expectedBox(life, now) }))
       const isRecent = ({ life }: { life: Life }): boolean => now - life.seenAt <= RECENT_MS
-      const recent = associate(expecting.filter(isRecent), sure, sameFamily)
+      const recent = associate(expecting.filter(isRecent), sure, canBe)
       const lost = associate(
         expecting.filter((life) => !isRecent(life)),
         recent.restDetections,
-        sameFamily,
+        canBe,
       )
       const seenLately = recent.restTracks.filter(({ life }) => life.confirmed)
-      const weak = associate(seenLately, unsure, sameFamily)
+      const weak = associate(seenLately, unsure, canBe)
       for (const [{ life }, detection] of [...recent.pairs, ...lost.pairs, ...weak.pairs])
         see(life, detection, now)
       for (const detection of lost.restDetections)
@@ -179,7 +181,11 @@ function isAlive(life: Life, now: EpochMs): boolean {
   return missing <= (isParked(life) ? PARKED_LOST_MS : LOST_MS)
 }
 
-function sameFamily({ life }: { readonly life: Life }, detection: Detection): boolean {
+function canBe(
+  { life, expected }: { readonly life: Life; readonly expected: Box },
+  { class: seen, box }: Detection,
+): boolean {
   const [first] = life.votes.keys()
-  return first !== undefined && familyOf(first) === familyOf(detection.class)
+  if (first === undefined || familyOf(first) !== familyOf(seen)) return false
+  return !isParked(life) || iou(expected, box) > PARKED_MIN_OVERLAP || isCutOff(expected, box)
 }

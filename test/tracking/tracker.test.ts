@@ -71,6 +71,28 @@ await t.test('a car that drives past does not take the id of a parked one', asyn
   t.equal(frames.at(-1)?.find(({ box }) => Math.abs(box.x - 0.4) < 0.02)?.id, parked)
 })
 
+await t.test('nor does one that shows up beside it while it is lost', async (t) => {
+  const frames = run([
+    ...Array.from({ length: 20 }, () => [car(0.4)]),
+    ...Array.from({ length: 10 }, () => []),
+    ...Array.from({ length: 10 }, (_, i) => [car(0.48 + i * 0.04)]),
+    ...Array.from({ length: 10 }, () => [car(0.4)]),
+  ])
+  t.equal(frames.at(-1)?.find(({ box }) => Math.abs(box.x - 0.4) < 0.02)?.id, 'cam-1-1')
+  t.ok(idsOf(frames).size >= 2)
+})
+
+await t.test('a parked car that somebody half hides stays itself', async (t) => {
+  const { box } = car(0.4)
+  const half = detection({ ...box, w: box.w * 0.35 })
+  const frames = run([
+    ...Array.from({ length: 20 }, () => [car(0.4)]),
+    ...Array.from({ length: 30 }, () => [half]),
+    ...Array.from({ length: 10 }, () => [car(0.4)]),
+  ])
+  t.same([...idsOf(frames)], ['cam-1-1'])
+})
+
 await t.test('two cars that meet keep their ids', async (t) => {
   const frames = run(
     Array.from({ length: 30 }, (_, i) => [car(0.05 + i * 0.025, 0.4), car(0.75 - i * 0.025, 0.5)]),
