@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+// Before the runtime, which reads it when it is loaded.
+import './quiet-runtime.ts'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { RoadveilError } from '../errors.ts'
 import { resolveModelFile, type ModelEntry } from './manifest.ts'
