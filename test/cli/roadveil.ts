@@ -10,25 +10,27 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** Starts the real CLI as a child process. */
+export interface RoadveilProcess extends ChildProcess {
+  readonly ended: Promise<Ended>
+  /** What it wrote so far. */
+  output(): { readonly stdout: string; readonly stderr: string }
+}
+
+/** Starts the real CLI as a child process. It dies with the test, even with one that is killed. */
 export function startRoadveil(
   args: readonly string[],
   { env = {}, cwd = process.cwd() }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
-): ChildProcess & { readonly ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+): RoadveilProcess {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
     cwd,
   })
-  const read: [string, string] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (read[0] += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (read[1] += text))
-  const ended = once(child, 'close').then(([code]: (number | null)[]) => ({
-    code: code ?? null,
-    stdout: read[0],
-    stderr: read[1],
-  }))
-  return Object.assign(child, { ended })
+  const read = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (read.stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (read.stderr += text))
+  const ended = once(child, 'close').then(([code]: (number | null)[]) => ({ code: code ?? null, ...read }))
+  return Object.assign(child, { ended, output: () => ({ ...read }) })
 }
 
 /** Runs the real CLI to its end. */

@@ -5,17 +5,21 @@ import { resolveConfig } from '../../src/config/resolve.ts'
 import { configSchema } from '../../src/config/schema.ts'
 import type { Trial } from '../../src/trial/trial.ts'
 
-/** The config of the box of a trial: one camera `bus-stop`, everything in the trial's folder. */
-export function boxConfig(
-  trial: Trial,
-  names: { readonly site: string; readonly device: string },
-  changes: { readonly maxSizeMiB?: number } = {},
-): Config {
-  const { box } = trial
-  const written = {
+export interface BoxNames {
+  readonly site: string
+  readonly device: string
+}
+
+/** The settings of the box of a trial, as its config file has them: everything in the trial's folder. */
+export function boxSettings(
+  { box, ...trial }: Trial,
+  names: BoxNames,
+  cameras: readonly object[] = [{ id: 'bus-stop', url: 'rtsp://127.0.0.1:1/stream' }],
+) {
+  return {
     site: { id: names.site, name: 'Main Street 1', timeZone: 'Europe/Berlin' },
     device: { id: names.device, signingKeyFile: box.signingKey },
-    cameras: [{ id: 'bus-stop', url: 'rtsp://127.0.0.1:1/stream' }],
+    cameras,
     store: { file: join(box.directory, 'state', 'store.db'), keyFile: box.databaseKey },
     runtimeDirectory: join(box.directory, 'run'),
     city: {
@@ -30,8 +34,17 @@ export function boxConfig(
       keyFile: box.key,
     },
   }
+}
+
+/** The config of the box of a trial: one camera `bus-stop`, everything in the trial's folder. */
+export function boxConfig(
+  trial: Trial,
+  names: BoxNames,
+  changes: { readonly maxSizeMiB?: number } = {},
+): Config {
+  const written = boxSettings(trial, names)
   const sha256 = createHash('sha256').update(JSON.stringify(written)).digest('hex')
-  const config = resolveConfig(configSchema.parse(written), box.directory, sha256)
+  const config = resolveConfig(configSchema.parse(written), trial.box.directory, sha256)
   // The schema allows no store as small as a test wants it.
   const maxSizeMiB = changes.maxSizeMiB ?? config.store.maxSizeMiB
   return { ...config, store: { ...config.store, maxSizeMiB } }

@@ -1,0 +1,96 @@
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { connectVault } from '../../src/channel/link.ts'
+import { createAuthority } from '../../src/trial/pki.ts'
+import { VERSION } from '../../src/version.ts'
+import { roadveil } from '../cli/roadveil.ts'
+import { syntheticEvidence } from '../support/evidence.ts'
+import { keptLog } from '../support/kept-log.ts'
+import { noModels } from '../support/models.ts'
+import { shortFolder } from '../support/short-folder.ts'
+import {
+  NAMES,
+  type Town,
+  logged,
+  modelDirectory,
+  namesIn,
+  quickStatus,
+  sceneCamera,
+  setUpTown,
+  waitFor,
+} from '../support/town.ts'
+
+t.setTimeout(280_000)
+
+const CAMERA = sceneCamera('cam-1', { url: 'rtsp://127.0.0.1:1/stream' })
+
+/** Hands evidence to the box's vault as vision does. */
+async function deliver({ config }: Town): Promise<string> {
+  const socketPath = join(config.runtimeDirectory, 'vault.sock')
+  const hello = { version: VERSION, configSha256: config.sha256 }
+  await using link = connectVault({ socketPath, hello, logger: keptLog() }, AbortSignal.timeout(30_000))
+  const evidence = syntheticEvidence({ ...NAMES, camera: 'cam-1', configSha256: config.sha256 })
+  const answer = await link.deliver(evidence)
+  if (answer !== 'stored') throw new Error(`vault refused: ${answer.refused}`)
+  return evidence.facts.evidenceId
+}
+
+await t.test(
+  'a wrong network keeps vision from starting, and vault goes on',
+  { skip: noModels },
+  async (t) => {
+    const models = await shortFolder(t)
+    const shipped = modelDirectory()
+    const [wrong = '', ...right] = namesIn(shipped).filter((name) => name.endsWith('.onnx'))
+    for (const name of right) symlinkSync(join(shipped, name), join(models, name))
+    // As long as the right one and one bit off, as a bad disk would have it.
+    const bytes = readFileSync(join(shipped, wrong))
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1
+    writeFileSync(join(models, wrong), bytes)
+
+    const town = await setUpTown(t, [CAMERA], { models })
+    town.startReceiver()
+    const box = town.startBox('run')
+    await waitFor('vision has given up twice', () => logged(box, 'vision stopped').length >= 2)
+    for (const line of logged(box, 'vision stopped'))
+      t.match(line, { process: 'vision', code: 'ERR_MODEL_HASH' })
+    t.same(logged(box, 'vision is ready'), [])
+
+    const status = await town.status()
+    t.equal(status.processes.vision, null)
+    t.ok(status.warnings.some(({ code }) => code === 'ERR_VISION_GONE'))
+    t.match(await roadveil(['models', 'list', '--config', town.trial.box.config]), {
+      code: 1,
+      stderr: /ERR_MODEL_HASH/,
+    })
+
+    const evidenceId = await deliver(town)
+    await waitFor('the city has it', async () => (await quickStatus(town))?.store.tombstones === 1)
+    t.match(town.opened(), [new RegExp(evidenceId)])
+  },
+)
+
+await t.test("a certificate of another authority does not reach the city's broker", async (t) => {
+  const town = await setUpTown(t, [CAMERA])
+  const stranger = await (await createAuthority(new Date())).client(NAMES.device)
+  writeFileSync(town.trial.box.certificate, stranger.certificate)
+  writeFileSync(town.trial.box.key, stranger.key, { mode: 0o600 })
+  town.startReceiver()
+  town.startBox('vault')
+  await town.status()
+  const evidenceId = await deliver(town)
+  await waitFor('the broker has refused', async () => {
+    const status = await quickStatus(town)
+    return (
+      status?.delivery.code?.startsWith('ERR_BROKER_') === true &&
+      status.delivery.code !== 'ERR_BROKER_UNREACHABLE'
+    )
+  })
+  const { delivery, store, warnings } = await town.status()
+  t.match(delivery, { connected: false, delivered: 0, code: 'ERR_BROKER_REFUSED' })
+  t.equal(store.outbox, 1)
+  t.ok(warnings.some(({ code }) => code === 'ERR_BROKER_REFUSED'))
+  t.match(await town.evidenceOnBox(), [{ evidenceId, state: 'outbox' }])
+  t.same(town.opened(), [])
+})
