@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process'
+// Before the runtime, which reads it when it is loaded.
+import '../../src/detection/quiet-runtime.ts'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { readFile } from 'node:fs/promises'
 import { findModel, resolveModelFile } from '../../src/detection/manifest.ts'
