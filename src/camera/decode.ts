@@ -81,7 +81,7 @@ function decoderArguments(clip: PacketClip, options: DecodeOptions): readonly st
   // A camera that changed its picture in mid-clip: later pictures take the first one's size.
   const size = `scale=${clip.width}:${clip.height}`
   return [
-    ...['-hide_banner', '-nostats', '-loglevel', 'info', '-threads', '1', '-reinit_filter', '0'],
+    ...['-hide_banner', '-nostats', '-loglevel', 'info', '-threads', '2', '-reinit_filter', '0'],
     ...['-xerror', '-err_detect', 'explode', '-copyts'],
     ...['-f', 'matroska', '-i', 'pipe:0', '-map', '0:v:0'],
     ...[

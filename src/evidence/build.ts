@@ -3,21 +3,38 @@ import type { ClockState, RedactedEvidence } from '../domain/evidence.ts'
 import type { PathPoint } from '../domain/track.ts'
 import type { Violation } from '../domain/violation.ts'
 import { voteText } from '../plates/vote.ts'
-import { type CheckedFrame, type EvidenceDeps, type Footage, checkFootage } from './check.ts'
+import {
+  type CheckedFrame,
+  type EvidenceDeps,
+  type Footage,
+  type SearchedFootage,
+  joinSearched,
+  planFootage,
+  searchFootage,
+} from './check.ts'
 import { type Provenance, buildFacts } from './facts.ts'
 import { renderFootage } from './render.ts'
 
 export interface EvidenceRequest {
   readonly violation: Violation
-  /** The offender's path to the end of the footage. */
-  readonly path: readonly PathPoint[]
   readonly camera: Pick<CameraConfig, 'id' | 'zones' | 'rules'>
   readonly provenance: Provenance
   readonly clock: ClockState
+  /** What is there when the violation is judged, the oldest first; the last piece ends with the judgement. */
   readonly footage: readonly Footage[]
+  /** What the camera shows afterwards. It is waited for only when the rest has been searched. */
+  readonly aftermath: Promise<Aftermath>
   readonly fps: number
   /** Below this no plate text is given, 0-1. */
   readonly minConfidence: number
+}
+
+/** The time after the judgement. */
+export interface Aftermath {
+  /** Continues the last piece; absent when the camera broke off. */
+  readonly footage?: Footage
+  /** The offender's path from before its entry to the end of all footage. */
+  readonly path: readonly PathPoint[]
 }
 
 /**
@@ -33,11 +50,26 @@ export async function buildEvidence(
   deps: EvidenceDeps,
   signal: AbortSignal,
 ): Promise<RedactedEvidence> {
-  const { violation, path, camera, provenance, fps } = request
-  const pieces: { footage: Footage; checked: CheckedFrame[] }[] = []
+  const { violation, camera, provenance, fps } = request
+  const searched: SearchedFootage[] = []
   for (const footage of request.footage) {
-    pieces.push({ footage, checked: await checkFootage(footage, path, fps, deps, signal) })
+    searched.push(await searchFootage(footage, violation.path, fps, deps, signal))
   }
+  const { footage: after, path } = await request.aftermath
+  const searchedAfter = after && (await searchFootage(after, path, fps, deps, signal))
+
+  const pieces = request.footage.flatMap((footage, index) => {
+    const own = searched[index]
+    if (!own) return []
+    const isLast = index === request.footage.length - 1
+    if (!isLast || !after || !searchedAfter) return [{ footage, checked: planFootage(own, path) }]
+    const checked = planFootage(joinSearched(own, searchedAfter), path)
+    const cut = own.findings.length
+    return [
+      { footage, checked: checked.slice(0, cut) },
+      { footage: after, checked: checked.slice(cut) },
+    ]
+  })
   const frames = pieces.flatMap(({ checked }) => checked)
   const readings = frames.flatMap(({ reading }, number) =>
     reading ? [{ ...reading, sequence: number }] : [],

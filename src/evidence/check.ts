@@ -32,25 +32,30 @@ export interface CheckedFrame {
 /** Fewer than this share of the frames that a span should have is no evidence. */
 const MIN_FRAME_SHARE = 0.5
 
+/** A piece of footage after its search, before its plan. */
+export interface SearchedFootage {
+  readonly findings: readonly Findings[]
+  readonly readings: ReadonlyMap<FoundRegion, PlateReading>
+}
+
 /**
- * Searches every frame of a piece of footage, then plans them all together: what is found in one is followed into its
- * neighbours.
+ * Searches every frame of a piece of footage, and reads the plates that may be the offender's.
  *
- * @param path the offender's
+ * @param path the offender's, as far as it is known
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when a frame could not be searched, ERR_EVIDENCE_INCOMPLETE when too many
  *   are missing
  */
-export async function checkFootage(
+export async function searchFootage(
   footage: Footage,
   path: readonly PathPoint[],
   fps: number,
   deps: EvidenceDeps,
   signal: AbortSignal,
-): Promise<CheckedFrame[]> {
+): Promise<SearchedFootage> {
   const findings: Findings[] = []
   const readings = new Map<FoundRegion, PlateReading>()
   for await (const frame of footage.frames(signal)) {
-    const found = await searchFrame(frame, deps.detectors, looksAt(findings.length))
+    const found = await searchFrame(frame, deps.detectors, looksAt(findings.length, fps))
     findings.push(found)
     const offender = pathBoxAt(path, frame.capturedAt)
     if (!offender) continue
@@ -60,11 +65,23 @@ export async function checkFootage(
       if (reading) readings.set(plate, reading)
     }
   }
-  const expected = ((footage.span.to - footage.span.from) / 1000) * fps
+  const expected = Math.floor(((footage.span.to - footage.span.from) / 1000) * fps)
   if (findings.length < expected * MIN_FRAME_SHARE) {
-    const counts = `${findings.length} of ${Math.round(expected)}`
+    const counts = `${findings.length} of ${expected}`
     throw new RoadveilError('ERR_EVIDENCE_INCOMPLETE', `only ${counts} frames could be decoded`)
   }
+  return { findings, readings }
+}
+
+/**
+ * Plans all frames of continuous footage together: what is found in one is followed into its neighbours.
+ *
+ * @param path the offender's, to the end of the footage
+ */
+export function planFootage(
+  { findings, readings }: SearchedFootage,
+  path: readonly PathPoint[],
+): CheckedFrame[] {
   const plans = planRegions(findings, path)
   return findings.map(({ capturedAt }, index) => {
     const plan = plans[index]
@@ -72,6 +89,14 @@ export async function checkFootage(
     const reading = plan.offenderPlate && readings.get(plan.offenderPlate)
     return { capturedAt, plan, ...(reading ? { reading } : {}) }
   })
+}
+
+/** Two pieces of which the second continues the first. */
+export function joinSearched(first: SearchedFootage, second: SearchedFootage): SearchedFootage {
+  return {
+    findings: [...first.findings, ...second.findings],
+    readings: new Map([...first.readings, ...second.readings]),
+  }
 }
 
 /** Whether a plate may belong to the vehicle, so that reading it is worth the time. */

@@ -4,17 +4,18 @@ import { Worker } from 'node:worker_threads'
 import type { ModelSource } from '../detection/manifest.ts'
 import type { RedactedEvidence } from '../domain/evidence.ts'
 import { ERRORS, type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
-import type { EvidenceJob, WorkerAnswer } from './evidence-worker.ts'
+import type { EvidenceJob, JobAftermath, WorkerAnswer, WorkerRequest } from './evidence-worker.ts'
 
 /** Builds evidence in a thread of its own, one violation after the other. */
 export interface EvidenceBuilder extends AsyncDisposable {
   /**
-   * Builds one evidence when it is its turn. An abort takes it out of the queue; what is being built is finished.
+   * Builds one evidence when it is its turn; the aftermath may come later. An abort takes it out of the queue; what is
+   * being built is finished.
    *
    * @throws RoadveilError as `buildEvidence` does, and ERR_EVIDENCE_TIMEOUT or ERR_REDACTION_UNCHECKED when the thread
    *   hangs or dies; it is started afresh then
    */
-  build(job: EvidenceJob, signal: AbortSignal): Promise<RedactedEvidence>
+  build(job: EvidenceJob, aftermath: Promise<JobAftermath>, signal: AbortSignal): Promise<RedactedEvidence>
 }
 
 /** Many times what one clip takes; a thread that is still busy then hangs. */
@@ -34,8 +35,8 @@ export async function openEvidenceBuilder(models: ModelSource): Promise<Evidence
     await worker.terminate()
     if (!closed) worker = await startWorker(models)
   }
-  const buildNow = async (job: EvidenceJob): Promise<RedactedEvidence> => {
-    const answer = await ask(worker, job).catch(async (error: unknown) => {
+  const buildNow = async (job: EvidenceJob, aftermath: Promise<JobAftermath>): Promise<RedactedEvidence> => {
+    const answer = await ask(worker, job, aftermath).catch(async (error: unknown) => {
       await restart()
       throw error
     })
@@ -44,10 +45,10 @@ export async function openEvidenceBuilder(models: ModelSource): Promise<Evidence
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'the evidence builder gave no answer')
   }
   return {
-    build(job, signal) {
+    build(job, aftermath, signal) {
       const result = turn.then(async () => {
         signal.throwIfAborted()
-        return buildNow(job)
+        return buildNow(job, aftermath)
       })
       turn = result.catch(() => undefined)
       return result
@@ -66,7 +67,12 @@ async function startWorker(models: ModelSource): Promise<Worker> {
   return worker
 }
 
-async function ask(worker: Worker, job: EvidenceJob): Promise<WorkerAnswer> {
+async function ask(
+  worker: Worker,
+  job: EvidenceJob,
+  aftermath: Promise<JobAftermath>,
+): Promise<WorkerAnswer> {
+  const post = (request: WorkerRequest): void => worker.postMessage(request)
   const timeout = Promise.withResolvers<never>()
   const timer = setTimeout(
     () => timeout.reject(new RoadveilError('ERR_EVIDENCE_TIMEOUT', 'the evidence was not finished in time')),
@@ -74,7 +80,11 @@ async function ask(worker: Worker, job: EvidenceJob): Promise<WorkerAnswer> {
   )
   try {
     const answer = nextMessage(worker)
-    worker.postMessage(job)
+    post({ type: 'job', job })
+    aftermath.then(
+      (value) => post({ type: 'aftermath', aftermath: value }),
+      () => post({ type: 'abandon' }),
+    )
     return await Promise.race([answer, timeout.promise])
   } finally {
     clearTimeout(timer)

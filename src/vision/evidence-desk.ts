@@ -9,6 +9,7 @@ import type { Provenance } from '../evidence/facts.ts'
 import { POST_ROLL_MS, type Span, planSpans } from '../evidence/spans.ts'
 import type { Logger } from '../log.ts'
 import type { EvidenceBuilder } from './evidence-builder.ts'
+import type { JobAftermath, Piece } from './evidence-worker.ts'
 import type { Watch } from './watch-camera.ts'
 
 /** Counters over all cameras, since the process started. */
@@ -54,32 +55,22 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
     try {
       if (open.size >= MAX_OPEN)
         throw new RoadveilError('ERR_EVIDENCE_OVERLOAD', 'too many violations at once')
-      await ring.waitFor(violation.judgedAt + POST_ROLL_MS, signal)
-      const moments = [violation.enteredAt, violation.judgedAt]
-      const clips = planned.map((span, index) => {
-        const covered = coveredPart(
-          ring,
-          span,
-          planned.length === 1 ? violation.judgedAt : (moments[index] ?? span.to),
-        )
-        return { span: covered, clip: ring.clip(covered.from, covered.to) }
-      })
-      const path = watch.history.path(
-        violation.trackId,
-        violation.enteredAt - PATH_BEFORE_MS,
-        violation.judgedAt + POST_ROLL_MS,
-      )
+      // The frame that shows it may come a little before the packet that holds it.
+      await ring.waitFor(violation.judgedAt, signal)
+      const before = piecesBefore(ring, violation, planned)
+      const aftermath = waitForAftermath(watch, violation, before.at(-1)?.span.to ?? violation.judgedAt)
+      aftermath.catch(() => undefined) // the builder hears of it when it is its turn
       const evidence = await builder.build(
         {
           violation,
-          path,
           camera: { id: camera.id, zones: camera.zones, rules: camera.rules },
           provenance: deps.provenance,
           clock: await deps.readClock(),
-          clips,
+          pieces: before,
           fps: camera.analysisFps,
           minConfidence: deps.minConfidence,
         },
+        aftermath,
         signal,
       )
       counts.built++
@@ -96,6 +87,20 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
       discard(violation, isRoadveilError(error) ? error.code : 'ERR_REDACTION_UNCHECKED')
     } finally {
       for (const hold of holds) hold[Symbol.dispose]()
+    }
+  }
+
+  /** The video after the judgement, as far as there is any, and the whole path. */
+  async function waitForAftermath(watch: Watch, violation: Violation, from: EpochMs): Promise<JobAftermath> {
+    const { ring } = watch.camera
+    const to = violation.judgedAt + POST_ROLL_MS
+    await ring.waitFor(to, signal)
+    const path = watch.history.path(violation.trackId, violation.enteredAt - PATH_BEFORE_MS, to)
+    try {
+      return { path, piece: pieceOf(ring, { from: from + 1, to }, from + 1) }
+    } catch {
+      // The camera broke off: what came before still shows the violation.
+      return { path }
     }
   }
 
@@ -137,18 +142,29 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
   }
 }
 
+/** The planned video up to the judgement. */
+function piecesBefore(ring: PacketRing, violation: Violation, planned: readonly Span[]): Piece[] {
+  return planned.map((span, index) => {
+    const isLast = index === planned.length - 1
+    const to = isLast ? violation.judgedAt : span.to
+    return pieceOf(ring, { from: span.from, to }, isLast ? violation.judgedAt : violation.enteredAt)
+  })
+}
+
 const SEARCH_STEP_MS = 200
 
 /**
- * The part of a span that is continuous in memory and shows the moment that matters: a recording or a fresh connection may
+ * The part of a span that is continuous in memory around the moment that matters: a recording or a fresh connection may
  * begin after the span does, or end before it.
  *
  * @throws RoadveilError ERR_PACKETS_GONE when the moment itself is not there
  */
-function coveredPart(ring: PacketRing, span: Span, moment: EpochMs): Span {
+function pieceOf(ring: PacketRing, span: Span, moment: EpochMs): Piece {
   for (let from = span.from; from <= moment; from += SEARCH_STEP_MS) {
     const found = ring.spanAt(from)
-    if (found && found.toMs >= moment) return { from, to: Math.min(span.to, found.toMs) }
+    if (!found || found.toMs < moment) continue
+    const part = { from, to: Math.min(span.to, found.toMs) }
+    return { span: part, clip: ring.clip(part.from, part.to) }
   }
   throw new RoadveilError('ERR_PACKETS_GONE', 'the video of the violation is no longer in memory')
 }

@@ -1,28 +1,44 @@
 import { readlinkSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { PacketClip } from '../camera/packet-ring.ts'
 import { decodeFrames } from '../camera/decode.ts'
-import { openFaceDetector } from '../detection/faces.ts'
+import type { PacketClip } from '../camera/packet-ring.ts'
 import type { ModelSource } from '../detection/manifest.ts'
-import { openObjectDetector } from '../detection/objects.ts'
-import { openPlateTextNetwork } from '../detection/plate-text.ts'
-import { openPlateDetector } from '../detection/plates.ts'
 import type { EvidenceFacts, EvidenceFile } from '../domain/evidence.ts'
+import type { PathPoint } from '../domain/track.ts'
+import { type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
 import { type EvidenceRequest, buildEvidence } from '../evidence/build.ts'
-import type { EvidenceDeps } from '../evidence/check.ts'
+import type { EvidenceDeps, Footage } from '../evidence/check.ts'
 import type { Span } from '../evidence/spans.ts'
-import { type ErrorCode, isRoadveilError } from '../errors.ts'
+import { openEvidenceNetworks } from './evidence-networks.ts'
 
 /**
  * The thread that builds evidence: it has networks of its own and a low priority, so that live analysis goes on while
  * full-size frames are searched and redacted.
  */
 
-/** One violation to build evidence of, with its compressed video. */
-export interface EvidenceJob extends Omit<EvidenceRequest, 'footage'> {
-  readonly clips: readonly { readonly span: Span; readonly clip: PacketClip }[]
+/** A piece of compressed video and the part of it that counts. */
+export interface Piece {
+  readonly span: Span
+  readonly clip: PacketClip
 }
+
+/** One violation to build evidence of, with the video up to its judgement. */
+export interface EvidenceJob extends Omit<EvidenceRequest, 'footage' | 'aftermath'> {
+  readonly pieces: readonly Piece[]
+}
+
+/** The time after the judgement: the last piece, if the camera went on, and the whole path. */
+export interface JobAftermath {
+  readonly piece?: Piece
+  readonly path: readonly PathPoint[]
+}
+
+export type WorkerRequest =
+  | { readonly type: 'job'; readonly job: EvidenceJob }
+  | { readonly type: 'aftermath'; readonly aftermath: JobAftermath }
+  /** There will be no aftermath: Roadveil is being stopped. */
+  | { readonly type: 'abandon' }
 
 export type WorkerAnswer =
   | { readonly type: 'ready' }
@@ -31,27 +47,26 @@ export type WorkerAnswer =
 
 const NICE = 10
 
-async function openDeps(models: ModelSource): Promise<EvidenceDeps> {
-  return {
-    detectors: {
-      objects: await openObjectDetector(models),
-      faces: await openFaceDetector(models),
-      plates: await openPlateDetector(models, 'plates'),
-      platesClose: await openPlateDetector(models, 'plates-small'),
-    },
-    plateText: await openPlateTextNetwork(models),
-  }
-}
-
-async function build(job: EvidenceJob, deps: EvidenceDeps): Promise<WorkerAnswer> {
-  const { clips, ...request } = job
-  const footage = clips.map(({ span, clip }) => ({
+async function build(
+  job: EvidenceJob,
+  aftermath: Promise<JobAftermath>,
+  deps: EvidenceDeps,
+): Promise<WorkerAnswer> {
+  const { pieces, ...request } = job
+  const footageOf = ({ span, clip }: Piece): Footage => ({
     span,
-    frames: (signal: AbortSignal) =>
+    frames: (signal) =>
       decodeFrames(clip, { fps: job.fps, from: span.from, to: span.to, cameraId: job.camera.id }, signal),
+  })
+  const after = aftermath.then(({ piece, path }) => ({
+    path,
+    ...(piece ? { footage: footageOf(piece) } : {}),
   }))
+  // It may be abandoned while nobody waits for it yet.
+  after.catch(() => undefined)
   try {
-    const { facts, files } = await buildEvidence({ ...request, footage }, deps, new AbortController().signal)
+    const whole = { ...request, footage: pieces.map(footageOf), aftermath: after }
+    const { facts, files } = await buildEvidence(whole, deps, new AbortController().signal)
     return { type: 'built', facts, files }
   } catch (error) {
     // The message of a foreign error may hold anything; only the code goes on.
@@ -69,7 +84,20 @@ function lowerPriority(): void {
 const port = parentPort
 if (!port) throw new TypeError('evidence-worker runs as a worker thread only')
 lowerPriority()
-const deps = await openDeps(workerData as ModelSource)
-// Answers are copied, not transferred: the encoders' buffers belong to native code and cannot be handed over.
-port.on('message', (job: EvidenceJob) => void build(job, deps).then((answer) => port.postMessage(answer)))
+const deps = await openEvidenceNetworks(workerData as ModelSource)
+let aftermath = Promise.withResolvers<JobAftermath>()
+port.on('message', (request: WorkerRequest) => {
+  switch (request.type) {
+    case 'job':
+      aftermath = Promise.withResolvers<JobAftermath>()
+      // Answers are copied, not transferred: the encoders' buffers belong to native code and cannot be handed over.
+      void build(request.job, aftermath.promise, deps).then((answer) => port.postMessage(answer))
+      return
+    case 'aftermath':
+      aftermath.resolve(request.aftermath)
+      return
+    case 'abandon':
+      aftermath.reject(new RoadveilError('ERR_STOPPED', 'Roadveil was stopped before the violation was over'))
+  }
+})
 port.postMessage({ type: 'ready' } satisfies WorkerAnswer)
