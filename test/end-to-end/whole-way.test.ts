@@ -129,7 +129,9 @@ await t.test(
       for (const started of seen.started) t.same(wordsIn(Buffer.from(started, 'latin1'), secrets), [])
       const outside = [...seen.written].filter(
         (file) =>
-          !/^(state\/store\.db(-wal|\.ballast)?|logs\/roadveil-[-\d]+\.log)$/.test(file.slice(boxFolder.length + 1)),
+          !/^(state\/store\.db(-wal|\.ballast)?|logs\/roadveil-[-\d]+\.log)$/.test(
+            file.slice(boxFolder.length + 1),
+          ),
       )
       t.same(outside, [], 'nothing was written elsewhere, even for a moment')
       const met = namesIn(tmpdir()).filter((name) => !temporaryBefore.has(name))
