@@ -111,7 +111,10 @@ export const ERRORS = {
   ERR_DELIVERY_STALLED: { hint: 'The city keeps asking for the same parts; see the log of its receiver.' },
 
   // receiver/
-  ERR_RECEIVER_CONFIG: { exit: 3, hint: 'Mend receiver.yaml as listed.' },
+  ERR_RECEIVER_CONFIG: {
+    exit: 3,
+    hint: "Mend the receiver's config, or name another with --config FILE; `roadveil init --trial` makes a commented one.",
+  },
   ERR_DEVICE_UNKNOWN: { hint: "Put the device's public key into the devices folder as DEVICE.pem." },
   ERR_MANIFEST_MISMATCH: {
     hint: 'The signed manifest is not about the site, device and evidence of its topic; someone may be replaying messages.',

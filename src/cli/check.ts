@@ -43,7 +43,8 @@ async function findFaults(
     const reason = error.message
       .split('\n')
       .map((text) => text.trim())
-      .join(' ')
+      .join('; ')
+      .replace(':; ', ': ')
     return { faults: [{ path: 'config', reason, line, code: error.code }] }
   }
 }

@@ -20,6 +20,7 @@ export function addEvidence(program: Command, output: Output): void {
   const evidence = program
     .command('evidence')
     .summary('list evidence, or put a legal hold on it')
+    .helpCommand(false)
     .description(
       'The sealed evidence that the box still has. Nobody can look into it here: only the city can open it.',
     )
@@ -42,8 +43,8 @@ export function addEvidence(program: Command, output: Output): void {
     .description(
       'Puts a legal hold on evidence: it stays until the hold is released. Name and reason are recorded.',
     )
-    .requiredOption('-r, --reason <words>', 'why, for the audit log', words)
-    .option('--case <number>', 'case number, for the audit log', words)
+    .requiredOption('-r, --reason <words>', 'why, for the audit log', words(500))
+    .option('--case <number>', 'case number, for the audit log', words(100))
     .addOption(configOption())
     .addOption(jsonOption())
     .addHelpText('after', `\nExample:\n  roadveil evidence hold ${EXAMPLE_ID} --reason "court order"`)
@@ -58,9 +59,9 @@ export function addEvidence(program: Command, output: Output): void {
     .argument('<id>', 'id of the evidence', evidenceId)
     .summary('end a legal hold')
     .description(
-      'Ends a legal hold: the next purge deletes the evidence if the city has it. The reason is recorded.',
+      'Ends a legal hold: if the city has the evidence, it is deleted within a minute. Name and reason are recorded.',
     )
-    .requiredOption('-r, --reason <words>', 'why, for the audit log', words)
+    .requiredOption('-r, --reason <words>', 'why, for the audit log', words(500))
     .addOption(configOption())
     .addOption(jsonOption())
     .addHelpText('after', `\nExample:\n  roadveil evidence release ${EXAMPLE_ID} --reason "case closed"`)
@@ -88,7 +89,7 @@ async function ask<T extends ControlRequest>(
 const EXAMPLE_ID = '0f8fad5b-d9cb-469f-a165-70867728950e'
 
 /** The list for people. */
-export function evidenceLines(rows: readonly EvidenceRow[]): string[] {
+function evidenceLines(rows: readonly EvidenceRow[]): string[] {
   if (rows.length === 0) return ['no evidence: everything is delivered, and nothing is on hold']
   const header = ['EVIDENCE', 'CAMERA', 'JUDGED', 'SIZE', 'STATE']
   return tableLines(
@@ -116,9 +117,14 @@ function evidenceId(text: string): string {
   return id
 }
 
-function words(text: string): string {
-  if (text.trim() === '') throw new InvalidArgumentError('It must say something.')
-  return text.trim()
+/** A text as vault takes it: something, and at most so many characters. */
+function words(most: number): (text: string) => string {
+  return (text) => {
+    const said = text.trim()
+    if (said === '') throw new InvalidArgumentError('It must say something.')
+    if (said.length > most) throw new InvalidArgumentError(`It may have at most ${most} characters.`)
+    return said
+  }
 }
 
 /** Who acts: with sudo, the person behind it. */

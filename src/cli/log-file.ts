@@ -1,8 +1,8 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Name of a day's log file; retention deletes by it. */
-export function logFileName(day: string): string {
+/** Name of a day's log file; retention deletes what ends in `.log`. */
+function logFileName(day: string): string {
   return `roadveil-${day}.log`
 }
 

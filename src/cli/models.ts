@@ -29,6 +29,7 @@ export function addModels(program: Command, output: Output): void {
   const models = program
     .command('models')
     .summary('list or fetch the networks')
+    .helpCommand(false)
     .description('The networks that find vehicles, people, faces and plates.')
   models
     .command('list')

@@ -1,7 +1,6 @@
 import { Option, type Command } from 'commander'
 import type { StoredEvidence } from '../receiver/desk.ts'
 import { createLogger } from '../log.ts'
-import { jsonOption } from './options.ts'
 import { LoggedError, type Output } from './output.ts'
 import { stopSignals } from './signals.ts'
 import { timeText } from './table.ts'
@@ -21,7 +20,7 @@ export function addReceive(program: Command, output: Output): void {
         'receipt. Runs until SIGTERM or Ctrl-C. A line on stdout for each evidence stored; log lines on stderr.',
     )
     .addOption(new Option('-c, --config <file>', "the receiver's config").default('receiver.yaml'))
-    .addOption(jsonOption())
+    .addOption(new Option('--json', 'one JSON value a line'))
     .addHelpText('after', '\nExample:\n  roadveil receive --config /etc/roadveil/receiver.yaml')
     .action(async ({ config: file, json }: ReceiveOptions) => {
       using signals = stopSignals()

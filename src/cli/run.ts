@@ -63,9 +63,10 @@ async function runBoth(config: Config, configFile: string, output: Output): Prom
   const vaultExit = await vault
   logger.info('stopped')
   if (visionExit === 3 || vaultExit === 3) {
+    const role = vaultExit === 3 ? 'vault' : 'vision'
     throw new RoadveilError(
       'ERR_CONFIG_INVALID',
-      'the config was changed while Roadveil ran and has faults now',
+      `${role} cannot run with this config; its last lines say why`,
     )
   }
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
@@ -40,11 +40,14 @@ export function loadReceiverConfig(configFile: string): ReceiverConfig {
   try {
     value = parse(readFileSync(configFile, 'utf8'))
   } catch (cause) {
-    throw new RoadveilError('ERR_RECEIVER_CONFIG', `cannot read ${configFile}`, { cause })
+    const why = existsSync(configFile) ? 'cannot be read, or is not YAML' : 'does not exist'
+    throw new RoadveilError('ERR_RECEIVER_CONFIG', `${configFile} ${why}`, { cause })
   }
   const result = receiverConfigSchema.safeParse(value)
   if (!result.success) {
-    const faults = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
+    const faults = result.error.issues.map(
+      ({ path, message }) => `  ${path.join('.') || 'config'}: ${message}`,
+    )
     throw new RoadveilError('ERR_RECEIVER_CONFIG', `${configFile} has faults:\n${faults.join('\n')}`)
   }
   const config = result.data
