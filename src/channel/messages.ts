@@ -103,7 +103,7 @@ export function parseMessage<T extends z.ZodType>(schema: T, message: unknown): 
 }
 
 /** Where a value breaks its schema, without the value. */
-export function faultOf(error: z.ZodError): string {
+function faultOf(error: z.ZodError): string {
   const [issue] = error.issues
   return issue ? `${issue.path.join('.') || 'value'} (${issue.code})` : 'value'
 }

@@ -49,7 +49,7 @@ export async function dialSocket(path: string, signal: AbortSignal): Promise<Soc
 }
 
 /** True for a system error with this name, such as ECONNREFUSED. */
-export function hasErrno(error: unknown, errno: string): boolean {
+function hasErrno(error: unknown, errno: string): boolean {
   return error instanceof Error && 'code' in error && error.code === errno
 }
 

@@ -26,7 +26,7 @@ export function addStatus(program: Command, output: Output): void {
 }
 
 /** The status for people: a line a topic, then what a person should look at. */
-export function statusLines(status: VaultStatus): string[] {
+function statusLines(status: VaultStatus): string[] {
   const { vault, vision } = status.processes
   const cameras = status.cameras.map((camera) => [
     camera.camera,

@@ -59,7 +59,7 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
 }
 
 /** All faults of a file for people: a headline, then one line each. */
-export function faultsText(name: string, faults: readonly Fault[]): string {
+function faultsText(name: string, faults: readonly Fault[]): string {
   const headline = `${name} has ${faults.length} ${faults.length === 1 ? 'fault' : 'faults'}:`
   return [headline, ...faults.map((fault) => `  ${faultText(fault)}`)].join('\n')
 }

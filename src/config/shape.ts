@@ -114,7 +114,7 @@ function itemCount({ minItems, maxItems }: SchemaNode): string {
 }
 
 /** The schema's node at a path; the branch of a choice is the one whose `kind` the value names. */
-export function nodeAt(tree: SchemaNode, root: unknown, path: ConfigPath): SchemaNode | undefined {
+function nodeAt(tree: SchemaNode, root: unknown, path: ConfigPath): SchemaNode | undefined {
   let node: SchemaNode | undefined = chosenBranch(tree, root)
   path.forEach((part, depth) => {
     const below: SchemaNode | undefined =

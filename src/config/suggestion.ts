@@ -22,7 +22,7 @@ function normalize(word: string): string {
 }
 
 /** Levenshtein distance: single-letter insertions, deletions and replacements. */
-export function editDistance(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
