@@ -4,13 +4,15 @@ import type { VaultStatus } from '../../src/channel/control-messages.ts'
 export function liveLine(status: VaultStatus): string {
   const [camera] = status.cameras
   const { counts, store, delivery } = status
-  const seen = camera ? `${camera.state} ${camera.fps.toFixed(1)} fps` : 'starting'
+  const why = camera?.state === 'down' && camera.code ? ` (${camera.code})` : ''
+  const seen = camera ? `${camera.state}${why} ${camera.fps.toFixed(1)} fps` : 'starting'
   const dropped = camera && camera.dropped > 0 ? ` (${camera.dropped} dropped)` : ''
   return [
     `camera ${seen}${dropped}`,
     `tracks ${counts?.tracks ?? 0}`,
     `violations ${counts?.violations ?? 0}`,
     `redacted ${counts?.built ?? 0}`,
+    ...(counts?.discarded ? [`discarded ${counts.discarded}`] : []),
     `in outbox ${store.outbox}`,
     `confirmed by the city ${delivery.delivered}`,
   ].join(' · ')
