@@ -10,6 +10,9 @@ import type { Children } from './children.ts'
 const SERVER = fileURLToPath(new URL('../rtsp-camera.py', import.meta.url))
 export const BUILT_IN_CLIP = fileURLToPath(new URL('../../models/selftest/street.mp4', import.meta.url))
 
+/** Where the camera's password lies in the folder of a run. */
+export const CREDENTIALS_FILE = 'camera-credentials'
+
 /** A camera as the box's config names it: the URL has no credentials in it. */
 export interface DemoCamera {
   readonly url: string
@@ -23,7 +26,7 @@ export async function openDemoCamera(
   directory: string,
   children: Children,
 ): Promise<DemoCamera> {
-  const credentialsFile = `${directory}/camera-credentials`
+  const credentialsFile = `${directory}/${CREDENTIALS_FILE}`
   if (input?.match(/^rtsps?:/)) {
     const url = new URL(input)
     const what = `your camera at ${url.host}`
@@ -33,6 +36,7 @@ export async function openDemoCamera(
     url.username = url.password = ''
     return { url: url.href, credentialsFile, what }
   }
+  if (input?.includes('://')) throw new Error('--input takes rtsp://host:port/path, rtsps://… or a file')
   const file = input === undefined ? BUILT_IN_CLIP : resolve(input)
   if (!existsSync(file)) throw new Error(`there is no file ${file}`)
   writeFileSync(credentialsFile, `viewer:${randomBytes(18).toString('base64url')}\n`, { mode: 0o600 })
@@ -66,11 +70,22 @@ function playable(file: string, directory: string): string {
     'csv=p=0',
     file,
   ]
-  const codec = execFileSync('ffprobe', probe).toString().trim()
+  const codec = outputOf('ffprobe', probe)
   if (codec === 'h264' || codec === 'hevc') return file
-  if (codec === '') throw new Error(`${file} holds no video that ffmpeg can read`)
+  if (!codec) throw new Error(`${file} holds no video that ffmpeg can read`)
   const converted = `${directory}/clip.mp4`
   const encode = ['-c:v', 'libx264', '-preset', 'veryfast', '-crf', '20', '-pix_fmt', 'yuv420p']
   execFileSync('ffmpeg', ['-v', 'error', '-nostdin', '-i', file, '-map', '0:v:0', ...encode, converted])
   return converted
+}
+
+/** What a program writes, or undefined when it fails. */
+function outputOf(program: string, args: readonly string[]): string | undefined {
+  try {
+    return execFileSync(program, args, { stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim()
+  } catch {
+    return undefined
+  }
 }

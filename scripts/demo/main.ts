@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { askVault } from '../../src/channel/control.ts'
 import type { VaultStatus } from '../../src/channel/control-messages.ts'
-import { openDemoCamera } from './camera.ts'
+import { CREDENTIALS_FILE, openDemoCamera } from './camera.ts'
 import { Children } from './children.ts'
 import { createLiveDisplay, liveLine } from './live.ts'
 import { openedEvidence, summarize, summaryText } from './summary.ts'
@@ -26,14 +26,7 @@ all on this machine.
 const DEADLINE_MS = 180_000
 const KEPT_RUNS = 3
 
-const { values } = parseArgs({
-  options: {
-    once: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    input: { type: 'string' },
-    help: { type: 'boolean', default: false, short: 'h' },
-  },
-})
+const values = readOptions()
 if (values.help) {
   process.stdout.write(HELP)
   process.exit(0)
@@ -44,6 +37,22 @@ process.exitCode = await demo(stopping.signal).catch((error: unknown) => {
   process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`)
   return 1
 })
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        once: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        input: { type: 'string' },
+        help: { type: 'boolean', default: false, short: 'h' },
+      },
+    }).values
+  } catch (error) {
+    process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n\n${HELP}`)
+    process.exit(2)
+  }
+}
 
 async function demo(signal: AbortSignal): Promise<number> {
   const directory = newRunDirectory()
@@ -59,8 +68,12 @@ async function demo(signal: AbortSignal): Promise<number> {
     children.start('broker', ['mosquitto', '-c', trial.brokerConfig])
     children.start('receiver', [...ROADVEIL, 'receive', '--config', trial.receiverConfig])
     children.start('box', [...ROADVEIL, 'run', '--config', trial.config])
-    return await watch(children, trial, runtimeDirectory, logs, signal)
+    const exitCode = await watch(children, trial, runtimeDirectory, logs, signal)
+    process.stderr.write('Stopping; what is being redacted is finished first.\n')
+    return exitCode
   } finally {
+    // The last runs are kept to look at, but not the password of somebody's camera.
+    rmSync(join(directory, CREDENTIALS_FILE), { force: true })
     rmSync(runtimeDirectory, { recursive: true, force: true })
   }
 }
@@ -96,6 +109,7 @@ async function watch(
     await sleep(1_000, undefined, { signal }).catch(() => undefined)
   }
   display.leave()
+  if (values.once && !summarized) throw new Error('stopped before anything was confirmed')
   return 0
 }
 

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +21,10 @@ export interface Trial {
 
 export function roadveil(...args: readonly string[]): string {
   const [node = '', ...program] = ROADVEIL
-  return execFileSync(node, [...program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] }).toString()
+  const { status, stdout } = spawnSync(node, [...program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  if (status === 0) return stdout.toString()
+  // What it answered says more than that it failed: `check` lists the faults there.
+  throw new Error(`roadveil ${args[0] ?? ''} failed\n${stdout.toString()}`.trim())
 }
 
 /** Keys, certificates and configs of box, broker and city, for one camera. */
