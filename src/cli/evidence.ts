@@ -105,7 +105,7 @@ function evidenceLines(rows: readonly EvidenceRow[]): string[] {
 }
 
 function stateText(state: EvidenceRow['state'], attempts: number, held: boolean): string {
-  const tries = state === 'outbox' && attempts > 0 ? `, ${attempts} tries` : ''
+  const tries = state === 'outbox' && attempts > 0 ? `, ${attempts} ${attempts === 1 ? 'try' : 'tries'}` : ''
   return `${state}${tries}${held ? ', on hold' : ''}`
 }
 

@@ -69,7 +69,7 @@ function evidenceText({ store }: VaultStatus): string {
 
 function deliveryText({ delivery }: VaultStatus): string {
   const state = delivery.connected
-    ? 'connected'
+    ? `connected${delivery.code ? `, the last try failed (${delivery.code})` : ''}`
     : `not connected${delivery.code ? ` (${delivery.code})` : ''}`
   return `${state}; ${delivery.delivered} delivered since the start, last ${timeText(delivery.lastReceiptAt)}`
 }
