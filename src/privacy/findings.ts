@@ -16,6 +16,9 @@ export interface FoundRegion {
 export interface Findings {
   readonly sequence: number
   readonly capturedAt: EpochMs
+  /** Pixels of the frame. */
+  readonly width: number
+  readonly height: number
   readonly objects: readonly Detection[]
   readonly faces: readonly FoundRegion[]
   readonly plates: readonly FoundRegion[]

@@ -18,15 +18,22 @@ const MAX_PATH_GAP_MS = 600
 /** Below this overlap a box is not the offender's. */
 const MIN_SAME_OVERLAP = 0.4
 
+/** The offender in a clip. */
+export interface Offender {
+  readonly chain: Chain<Detection>
+  /** The frames in which the chain keeps to the offender's path; in the others it may be somebody else by now. */
+  readonly onPath: ReadonlySet<number>
+}
+
 /**
  * The chain of boxes that is the offender: the one that overlaps its path most, over all frames. Undefined when none
  * does well enough, and then no plate stays readable.
  */
-export function offenderChain(
+export function findOffender(
   chains: readonly Chain<Detection>[],
   frames: readonly Findings[],
   path: readonly PathPoint[],
-): Chain<Detection> | undefined {
+): Offender | undefined {
   let best: { chain: Chain<Detection>; mean: number; total: number } | undefined
   for (const chain of chains) {
     if (chain.sightings[0]?.item.class === 'person') continue
@@ -43,7 +50,14 @@ export function offenderChain(
     const mean = total / compared
     if (mean >= MIN_SAME_OVERLAP && total > (best?.total ?? 0)) best = { chain, mean, total }
   }
-  return best?.chain
+  if (!best) return undefined
+  const { chain } = best
+  const onPath = frames.flatMap(({ capturedAt }, index) => {
+    const expected = pathBoxAt(path, capturedAt)
+    const place = boxAt(chain, index, 1)
+    return expected && place && iou(expected, place.box) >= MIN_SAME_OVERLAP ? [index] : []
+  })
+  return { chain, onPath: new Set(onPath) }
 }
 
 /** The vehicle's box on its path at a time, or undefined where the path does not reach. */
@@ -63,11 +77,11 @@ export function pathBoxAt(path: readonly PathPoint[], at: EpochMs): Box | undefi
 }
 
 /**
- * Which plate of each frame is the offender's. A frame with any doubt has none: the offender not seen in it, another
- * vehicle over the plate, or another plate that might be it as well.
+ * Which plate of each frame is the offender's. A frame with any doubt has none: the offender not seen in it or off its
+ * path, another vehicle over the plate, or another plate that might be it as well.
  */
 export function offenderPlates(
-  offender: Chain<Detection>,
+  { chain: offender, onPath }: Offender,
   objectChains: readonly Chain<Detection>[],
   plates: readonly Followed[],
 ): OffenderPlate[] {
@@ -78,6 +92,7 @@ export function offenderPlates(
         const at = offender.sightings.find((sighting) => sighting.index === index)
         return (
           at &&
+          onPath.has(index) &&
           fits(at.box, found.box) &&
           !overlappedByOther(found.box, index, at.box, offender, objectChains)
         )

@@ -1,11 +1,11 @@
-import type { Detection } from '../domain/detection.ts'
+import { type Detection, type ObjectFamily, familyOf } from '../domain/detection.ts'
 import type { Region } from '../domain/evidence.ts'
 import { type Box, centre, clip, coverage, grow, iou } from '../domain/geometry.ts'
 import type { PathPoint } from '../domain/track.ts'
 import { type Chain, boxAt, chainBoxes } from './chain.ts'
 import type { Findings, FoundRegion } from './findings.ts'
 import { bestScore, follow, placeAt } from './follow.ts'
-import { offenderChain, offenderPlates } from './offender.ts'
+import { type Offender, findOffender, offenderPlates } from './offender.ts'
 
 /** What is hidden in one frame, and the one plate that is not. */
 export interface FramePlan {
@@ -22,9 +22,12 @@ const MASK_MARGIN = 0.002
 /** Two boxes that overlap by more than this are the same plate found twice. */
 const SAME_PLATE_OVERLAP = 0.25
 
-/** Below these box heights, in shares of the picture's height, a head has no face and a vehicle no plate that can be read. */
-const MIN_PERSON_HEIGHT = 0.05
-const MIN_VEHICLE_HEIGHT = 0.06
+/** A rider and the bicycle, or a passenger and the car, are where the other is: each is followed among its own kind only. */
+const FAMILIES: readonly ObjectFamily[] = ['vehicle', 'cycle', 'person']
+
+/** Below these box heights in pixels a head has no face and a vehicle no plate that can be read. */
+const MIN_PERSON_PIXELS = 50
+const MIN_VEHICLE_PIXELS = 60
 
 /**
  * Decides what to hide in every frame of a clip. All frames are known at once, so everything is followed forwards and
@@ -33,7 +36,9 @@ const MIN_VEHICLE_HEIGHT = 0.06
  * where plates sit. Only the plate of the vehicle on `offenderPath` stays, and only in frames that leave no doubt.
  */
 export function planRegions(frames: readonly Findings[], offenderPath: readonly PathPoint[]): FramePlan[] {
-  const objects = chainBoxes(frames.map((frame) => frame.objects))
+  const objects = FAMILIES.flatMap((family) =>
+    chainBoxes(frames.map((frame) => frame.objects.filter((object) => familyOf(object.class) === family))),
+  )
   const plates = follow(
     'plate',
     frames.map((frame) => frame.plates),
@@ -44,27 +49,37 @@ export function planRegions(frames: readonly Findings[], offenderPath: readonly 
     frames.map((frame) => frame.faces),
     objects,
   )
-  const offender = offenderChain(objects, frames, offenderPath)
+  const offender = findOffender(objects, frames, offenderPath)
   const kept = new Map(
     offender ? offenderPlates(offender, objects, plates).map(({ index, plate }) => [index, plate]) : [],
   )
 
-  return frames.map((_, index) => {
+  return frames.map((frame, index) => {
     const offenderPlate = kept.get(index)
-    const known = [...plates, ...faces].flatMap((followed): Region[] => {
+    const known = [...plates, ...faces].flatMap((followed): Known[] => {
       const place = placeAt(followed, index)
       if (!place) return []
       const isOffenders =
         followed.kind === 'plate' && offenderPlate && iou(place.box, offenderPlate.box) > SAME_PLATE_OVERLAP
       if (isOffenders) return []
       const source = place.seen ? 'detected' : 'followed'
-      return [{ kind: followed.kind, box: masked(place.box), source, score: bestScore(followed) }]
+      const { kind, owner } = followed
+      return [{ owner, region: { kind, box: masked(place.box), source, score: bestScore(followed) } }]
     })
-    const regions = [...known, ...inferred(objects, offender, known, index)]
+    const regions = [
+      ...known.map(({ region }) => region),
+      ...inferred(objects, offender, known, { ...frame, index }),
+    ]
       .map((region) => ({ ...region, box: clip(region.box) }))
       .filter((region): region is Region => region.box !== undefined)
     return offenderPlate ? { regions, offenderPlate } : { regions }
   })
+}
+
+/** A region and the person or vehicle that it moves with, where there is one. */
+interface Known {
+  readonly owner: Chain<Detection> | undefined
+  readonly region: Region
 }
 
 function masked(box: Box): Box {
@@ -75,9 +90,9 @@ function masked(box: Box): Box {
 /** Heads and plate areas of persons and vehicles for which no face and no plate is known in this frame. */
 function inferred(
   owners: readonly Chain<Detection>[],
-  offender: Chain<Detection> | undefined,
-  known: readonly Region[],
-  index: number,
+  offender: Offender | undefined,
+  known: readonly Known[],
+  { index, width, height }: { readonly index: number; readonly width: number; readonly height: number },
 ): Region[] {
   return owners.flatMap((owner): Region[] => {
     const item = owner.sightings[0]?.item
@@ -85,20 +100,33 @@ function inferred(
     if (!item || !place) return []
     const { box } = place
     const score = Math.max(...owner.sightings.map((sighting) => sighting.item.score))
-    const has = (kind: Region['kind'], part: Box): boolean =>
-      known.some(
-        (region) => region.kind === kind && coverage({ ...centre(region.box), w: 1e-6, h: 1e-6 }, part) > 0,
+    // Who stands in front of another shows a face within the other's box: it is not the other's.
+    const knownIn = (kind: Region['kind'], part: Box): Known[] =>
+      known.filter(
+        ({ region, owner: itsOwner }) =>
+          region.kind === kind &&
+          (itsOwner === undefined || itsOwner === owner) &&
+          coverage({ ...centre(region.box), w: 1e-6, h: 1e-6 }, part) > 0,
       )
 
     if (item.class === 'person') {
       const upper = { ...box, h: box.h * 0.4 }
-      if (box.h < MIN_PERSON_HEIGHT || has('face', upper)) return []
-      // A standing person's head is 1/7 of the height; bent, riding or turned it may be anywhere across the box.
-      const head = { x: box.x, y: box.y - 0.02 * box.h, w: box.w, h: 0.24 * box.h }
+      if (box.h * height < MIN_PERSON_PIXELS) return []
+      // Where a face is only followed to, it may have turned or bent away meanwhile: the head is hidden as well.
+      if (knownIn('face', upper).some(({ region }) => region.source === 'detected')) return []
+      // A standing person's head is 1/7 of the height; bent, riding or turned it may be anywhere across the box. Of who is
+      // close, or behind something, the box is as wide and less high, and most of it may be the head.
+      const share = Math.min(1, Math.max(0.24, (0.75 * box.w * width) / (box.h * height)))
+      const head = { x: box.x, y: box.y - 0.02 * box.h, w: box.w, h: share * box.h }
       return [{ kind: 'head', box: head, source: 'inferred', score }]
     }
-    if (item.class === 'bicycle' || box.h < MIN_VEHICLE_HEIGHT || has('plate', box)) return []
-    if (offender && (owner === offender || sameVehicle(owner, offender, index))) return []
+    if (item.class === 'bicycle' || box.h * height < MIN_VEHICLE_PIXELS || knownIn('plate', box).length > 0)
+      return []
+    if (
+      offender?.onPath.has(index) &&
+      (owner === offender.chain || sameVehicle(owner, offender.chain, index))
+    )
+      return []
     return [
       {
         kind: 'plate-area',

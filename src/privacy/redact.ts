@@ -1,6 +1,7 @@
 import type { Region } from '../domain/evidence.ts'
 import { type RawFrame, type RedactedImage, redactedImage } from '../domain/frame.ts'
 import type { Box } from '../domain/geometry.ts'
+import { RoadveilError } from '../errors.ts'
 
 /** What hidden places become: one flat grey, the same everywhere, so that nothing of the pixels is left in it. */
 const HIDDEN_GREY = 72
@@ -10,6 +11,7 @@ const HIDDEN_GREY = 72
  *
  * @param regions boxes in 0-1 coordinates; parts outside the picture are ignored
  * @param extraRows black rows added below the picture, for a databar
+ * @throws RoadveilError ERR_REDACTION_UNCHECKED when a region has no place
  */
 export function redactFrame(frame: RawFrame, regions: readonly Region[], extraRows = 0): RedactedImage {
   const { width, height } = frame
@@ -59,6 +61,10 @@ function pixelsOf(
   width: number,
   height: number,
 ): { left: number; top: number; right: number; bottom: number } {
+  // A comparison with NaN would leave the region open.
+  if (![box.x, box.y, box.w, box.h].every(Number.isFinite)) {
+    throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a region to hide has no place')
+  }
   const within = (value: number, limit: number): number => Math.min(limit, Math.max(0, value))
   return {
     left: within(Math.floor(box.x * width), width),

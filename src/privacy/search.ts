@@ -1,4 +1,4 @@
-import type { Detection } from '../domain/detection.ts'
+import { type Detection, familyOf } from '../domain/detection.ts'
 import type { RawFrame } from '../domain/frame.ts'
 import { type Box, clip, grow, iou } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
@@ -33,11 +33,17 @@ const FACE_SEARCH_WIDTH = 960
 /** A person's upper part is brought to about this many pixels, where YuNet sees faces best. */
 const PERSON_LOOK_PIXELS = 192
 
-/** Far objects are small: they are searched in overlapping halves of the picture, in shares of it. */
-const HALVES: readonly Box[] = [
-  { x: 0, y: 0, w: 0.56, h: 1 },
-  { x: 0.44, y: 0, w: 0.56, h: 1 },
-]
+/** Far objects are small: they are searched in overlapping halves of the picture's longer side, in shares of it. */
+const HALVES = {
+  landscape: [
+    { x: 0, y: 0, w: 0.56, h: 1 },
+    { x: 0.44, y: 0, w: 0.56, h: 1 },
+  ],
+  portrait: [
+    { x: 0, y: 0, w: 1, h: 0.56 },
+    { x: 0, y: 0.44, w: 1, h: 0.56 },
+  ],
+} as const
 
 /**
  * Which costly looks a frame gets. Every frame is searched for persons, vehicles and faces, and every person and vehicle in
@@ -49,9 +55,16 @@ export interface Looks {
   readonly loosePlates: boolean
 }
 
-/** The looks of the n-th frame of a clip. */
-export function looksAt(index: number): Looks {
-  return { far: index % 4 === 0, loosePlates: index % 2 === 0 }
+/**
+ * The looks of the n-th frame of a clip: each comes at least about every 0.8 or 0.4 s, since in a longer time things move
+ * too far to be followed.
+ *
+ * @param fps of the clip
+ */
+export function looksAt(index: number, fps: number): Looks {
+  const every = (seconds: number, most: number): number =>
+    Math.min(most, Math.max(1, Math.round(seconds * fps)))
+  return { far: index % every(0.8, 4) === 0, loosePlates: index % every(0.4, 2) === 0 }
 }
 
 /**
@@ -64,10 +77,13 @@ export async function searchFrame(frame: RawFrame, detectors: Detectors, looks: 
     const overview = frame.width > FACE_SEARCH_WIDTH ? halve(frame) : frame
     const objects = await detectors.objects.detectIn(overview, whole(overview))
     if (looks.far) {
-      for (const part of HALVES)
+      for (const part of HALVES[frame.width >= frame.height ? 'landscape' : 'portrait'])
         objects.push(...(await detectors.objects.detectIn(frame, pixels(frame, part))))
     }
-    const sure = merge(objects.filter(({ score }) => score >= MIN_OBJECT_SCORE))
+    const sure = merge(
+      objects.filter(({ score }) => score >= MIN_OBJECT_SCORE),
+      (a, b) => familyOf(a.class) === familyOf(b.class),
+    )
     const scale = Math.min(1, FACE_SEARCH_WIDTH / overview.width)
     const faces = await detectors.faces.detect(overview, whole(overview), scale, MIN_FACE_SCORE)
     faces.push(...(await searchPersons(frame, sure, detectors)))
@@ -75,8 +91,9 @@ export async function searchFrame(frame: RawFrame, detectors: Detectors, looks: 
     if (looks.loosePlates) {
       plates.push(...(await detectors.plates.detect(overview, whole(overview), MIN_PLATE_SCORE)))
     }
-    const { sequence, capturedAt } = frame
-    return { sequence, capturedAt, objects: sure, faces: merge(faces), plates: merge(plates) }
+    assertFinite([...sure, ...faces, ...plates])
+    const { sequence, capturedAt, width, height } = frame
+    return { sequence, capturedAt, width, height, objects: sure, faces: merge(faces), plates: merge(plates) }
   } catch (cause) {
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a frame could not be searched for faces and plates', {
       cause,
@@ -92,7 +109,9 @@ async function searchPersons(
   const found: FoundRegion[] = []
   for (const { box, class: kind } of objects) {
     if (kind !== 'person') continue
-    const upper = pixels(frame, grow({ ...box, h: 0.5 * box.h }, 0.1))
+    // Of who is close the picture shows little more than a head, in a box as wide as high.
+    const h = Math.min(box.h, Math.max(0.5 * box.h, (box.w * frame.width) / frame.height))
+    const upper = pixels(frame, grow({ ...box, h }, 0.1))
     if (upper.w < 8 || upper.h < 8) continue
     const closer = Math.min(3, PERSON_LOOK_PIXELS / Math.max(upper.w, upper.h))
     found.push(...(await detectors.faces.detect(frame, upper, closer, MIN_FACE_SCORE)))
@@ -115,11 +134,24 @@ async function searchVehicles(
   return found
 }
 
-/** Keeps the surer of boxes that show the same thing; overlapping searches find most things twice. */
-function merge<T extends { readonly box: Box; readonly score: number }>(found: readonly T[]): T[] {
+/** A box without a place cannot be hidden: whatever network gave it has not checked the frame. */
+function assertFinite(found: readonly { readonly box: Box }[]): void {
+  const isFinite = ({ x, y, w, h }: Box): boolean => [x, y, w, h].every(Number.isFinite)
+  if (!found.every(({ box }) => isFinite(box))) throw new RangeError('a network gave a box without a place')
+}
+
+/**
+ * Keeps the surer of boxes that show the same thing; overlapping searches find most things twice.
+ *
+ * @param comparable whether two can be the same thing at all: a cyclist and the bicycle share a place and are two
+ */
+function merge<T extends { readonly box: Box; readonly score: number }>(
+  found: readonly T[],
+  comparable: (a: T, b: T) => boolean = () => true,
+): T[] {
   const kept: T[] = []
   for (const item of [...found].sort((a, b) => b.score - a.score)) {
-    if (!kept.some((other) => iou(other.box, item.box) > 0.45)) kept.push(item)
+    if (!kept.some((other) => comparable(other, item) && iou(other.box, item.box) > 0.45)) kept.push(item)
   }
   return kept
 }

@@ -71,3 +71,14 @@ await t.test('a cut-out has the very pixels of the image', async (t) => {
   t.equal(part.planes[0], image.planes[24 * width + 16])
   t.throws(() => cutOut(image, { x: 2, y: 2, w: 0.1, h: 0.1 }), RangeError)
 })
+
+await t.test('a region without a place is refused, not left open', async (t) => {
+  for (const box of [
+    { x: NaN, y: 0, w: 1, h: 1 },
+    { x: -Infinity, y: 0, w: Infinity, h: 1 },
+  ]) {
+    t.throws(() => redactFrame(noise(7), [{ kind: 'face', source: 'detected', score: 1, box }]), {
+      code: 'ERR_REDACTION_UNCHECKED',
+    })
+  }
+})

@@ -1,0 +1,135 @@
+import t from 'tap'
+import type { ObjectClass } from '../../src/domain/detection.ts'
+import { type Box, coverage } from '../../src/domain/geometry.ts'
+import type { PathPoint } from '../../src/domain/track.ts'
+import type { Findings } from '../../src/privacy/findings.ts'
+import { type FramePlan, planRegions } from '../../src/privacy/plan.ts'
+
+const STEP_MS = 200
+
+interface Seen {
+  readonly objects?: readonly (readonly [ObjectClass, Box])[]
+  readonly faces?: readonly Box[]
+  readonly plates?: readonly Box[]
+}
+
+const box = (x: number, y: number, w: number, h: number): Box => ({ x, y, w, h })
+
+/** A clip of `count` frames of 1920x1080 at five frames a second. */
+function clip(count: number, at: (index: number) => Seen): Findings[] {
+  return Array.from({ length: count }, (_, index) => {
+    const { objects = [], faces = [], plates = [] } = at(index)
+    return {
+      sequence: index,
+      capturedAt: index * STEP_MS,
+      width: 1920,
+      height: 1080,
+      objects: objects.map(([kind, place]) => ({ class: kind, score: 0.9, box: place })),
+      faces: faces.map((place) => ({ kind: 'face' as const, score: 0.9, box: place })),
+      plates: plates.map((place) => ({ kind: 'plate' as const, score: 0.9, box: place })),
+    }
+  })
+}
+
+function hides(plan: FramePlan | undefined, part: Box): boolean {
+  return plan?.regions.some((region) => coverage(part, region.box) > 0.95) ?? false
+}
+
+/** The path of a car that stands in `place` for the frames `from` to `to`. */
+function stands(place: Box, from: number, to: number): PathPoint[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => ({
+    capturedAt: (from + i) * STEP_MS,
+    box: place,
+    seen: true,
+  }))
+}
+
+await t.test(
+  'a person behind another has the head hidden, too, when only the other face is found',
+  async (t) => {
+    const front = box(0.4, 0.3, 0.1, 0.5)
+    const back = box(0.43, 0.26, 0.11, 0.56)
+    const frontFace = box(0.435, 0.31, 0.03, 0.06)
+    const backHead = box(0.47, 0.27, 0.03, 0.06)
+    const frames = clip(5, () => ({
+      objects: [
+        ['person', front],
+        ['person', back],
+      ],
+      faces: [frontFace],
+    }))
+    for (const plan of planRegions(frames, [])) {
+      t.ok(hides(plan, frontFace))
+      t.ok(hides(plan, backHead))
+    }
+  },
+)
+
+await t.test(
+  'of a person who fills the picture all of the head is hidden where no face is found',
+  async (t) => {
+    const person = box(0.3, 0.2, 0.4, 0.8)
+    const head = box(0.4, 0.2, 0.2, 0.4)
+    for (const plan of planRegions(
+      clip(3, () => ({ objects: [['person', person]] })),
+      [],
+    )) {
+      t.ok(hides(plan, head))
+    }
+  },
+)
+
+await t.test('a face that is only followed hides the whole head', async (t) => {
+  const person = box(0.4, 0.3, 0.1, 0.5)
+  const frames = clip(5, (index) => ({
+    objects: [['person', person]],
+    faces: index === 2 ? [] : [box(0.43, 0.32, 0.02, 0.05)],
+  }))
+  const plans = planRegions(frames, [])
+  const turned = box(0.46, 0.32, 0.02, 0.05)
+  t.ok(hides(plans[2], turned), 'where the face was missed')
+  t.notOk(hides(plans[0], turned), 'not where it was found')
+})
+
+await t.test('a cyclist has a head, though the bicycle was seen first', async (t) => {
+  const place = (index: number): Box => box(0.3 + 0.01 * index, 0.4, 0.1, 0.3)
+  const frames = clip(6, (index) => ({
+    objects: index === 0 ? [['bicycle', place(index)]] : [['person', place(index)]],
+  }))
+  const plans = planRegions(frames, [])
+  t.ok(hides(plans[4], box(0.35, 0.41, 0.03, 0.05)))
+})
+
+await t.test("in a far corner of a 4K picture a small vehicle's plate area is hidden", async (t) => {
+  const car = box(0.1, 0.1, 0.06, 0.05)
+  const frames = clip(3, () => ({ objects: [['car', car]] })).map((frame) => ({
+    ...frame,
+    width: 3840,
+    height: 2160,
+  }))
+  t.ok(hides(planRegions(frames, [])[1], box(0.12, 0.13, 0.02, 0.015)))
+})
+
+await t.test(
+  "only the offender's plate stays, and only while its car keeps to the offender's path",
+  async (t) => {
+    const place = box(0.3, 0.4, 0.3, 0.3)
+    const plate = box(0.42, 0.6, 0.06, 0.03)
+    // The offender leaves at frame 8, and in the same second another car takes its place.
+    const frames = clip(20, () => ({ objects: [['car', place]], plates: [plate] }))
+    const away = box(0.8, 0.1, 0.1, 0.1)
+    const path = [...stands(place, 0, 8), ...stands(away, 9, 19)]
+    const plans = planRegions(frames, path)
+    t.ok(plans.slice(0, 8).every((plan) => plan.offenderPlate && !hides(plan, plate)))
+    t.ok(plans.slice(9).every((plan) => !plan.offenderPlate && hides(plan, plate)))
+  },
+)
+
+await t.test("beyond the end of the offender's path nothing is known to be its plate", async (t) => {
+  const place = box(0.3, 0.4, 0.3, 0.3)
+  const plate = box(0.42, 0.6, 0.06, 0.03)
+  const frames = clip(20, () => ({ objects: [['car', place]], plates: [plate] }))
+  const plans = planRegions(frames, stands(place, 0, 10))
+  t.ok(plans[5]?.offenderPlate)
+  t.ok(plans.slice(14).every((plan) => !plan.offenderPlate && hides(plan, plate)))
+})

@@ -1,0 +1,72 @@
+import t from 'tap'
+import type { Detection } from '../../src/domain/detection.ts'
+import { rawFrame } from '../../src/domain/frame.ts'
+import type { Box } from '../../src/domain/geometry.ts'
+import { type Detectors, type PixelBox, looksAt, searchFrame } from '../../src/privacy/search.ts'
+
+function frame(width: number, height: number): ReturnType<typeof rawFrame> {
+  const planes = new Uint8Array(width * height * 3)
+  return rawFrame({ cameraId: 'c', sequence: 0, capturedAt: 0, width, height, planes })
+}
+
+/** Networks that find what they are told to, wherever they look; `looked` gets the parts searched for objects. */
+function finding(found: {
+  readonly objects?: readonly Detection[]
+  readonly face?: Box
+  readonly looked?: PixelBox[]
+}): Detectors {
+  return {
+    objects: {
+      detectIn: async (_, part) => {
+        found.looked?.push(part)
+        return [...(found.objects ?? [])]
+      },
+    },
+    faces: { detect: async () => (found.face ? [{ kind: 'face', box: found.face, score: 0.9 }] : []) },
+    plates: { detect: async () => [] },
+    platesClose: { detect: async () => [] },
+  }
+}
+
+await t.test('a rider and the bicycle are two, though they share a place', async (t) => {
+  const box = { x: 0.3, y: 0.3, w: 0.2, h: 0.4 }
+  const objects: Detection[] = [
+    { class: 'bicycle', score: 0.9, box },
+    { class: 'person', score: 0.6, box: { ...box, h: 0.35 } },
+    { class: 'person', score: 0.5, box },
+  ]
+  const found = await searchFrame(frame(320, 180), finding({ objects }), looksAt(0, 5))
+  t.same(found.objects.map((object) => object.class).sort(), ['bicycle', 'person'])
+})
+
+await t.test('a box without a place means that the frame was not checked', async (t) => {
+  for (const face of [
+    { x: -Infinity, y: 0, w: Infinity, h: 1 },
+    { x: NaN, y: 0, w: 0.1, h: 0.1 },
+  ]) {
+    await t.rejects(searchFrame(frame(320, 180), finding({ face }), looksAt(1, 5)), {
+      code: 'ERR_REDACTION_UNCHECKED',
+    })
+  }
+})
+
+await t.test('the far halves divide the longer side', async (t) => {
+  for (const [width, height] of [
+    [320, 180],
+    [180, 320],
+  ] as const) {
+    const looked: PixelBox[] = []
+    await searchFrame(frame(width, height), finding({ looked }), looksAt(0, 5))
+    t.equal(looked.length, 3)
+    t.ok(looked.slice(1).every(({ w, h }) => Math.max(w, h) < 190 && Math.min(w, h) === 180))
+  }
+})
+
+await t.test('the rarer the frames, the more of them get every look', async (t) => {
+  const count = (fps: number): number =>
+    Array.from({ length: 8 }, (_, i) => looksAt(i, fps)).filter(({ far }) => far).length
+  t.equal(count(15), 2)
+  t.equal(count(5), 2)
+  t.equal(count(2), 4)
+  t.equal(count(1), 8)
+})
