@@ -72,7 +72,11 @@ async function ask(
   job: EvidenceJob,
   aftermath: Promise<JobAftermath>,
 ): Promise<WorkerAnswer> {
-  const post = (request: WorkerRequest): void => worker.postMessage(request)
+  let answered = false
+  // What comes after the answer is of a job that is over: the worker would take it for the next job's.
+  const post = (request: WorkerRequest): void => {
+    if (!answered) worker.postMessage(request)
+  }
   const timeout = Promise.withResolvers<never>()
   const timer = setTimeout(
     () => timeout.reject(new RoadveilError('ERR_EVIDENCE_TIMEOUT', 'the evidence was not finished in time')),
@@ -87,6 +91,7 @@ async function ask(
     )
     return await Promise.race([answer, timeout.promise])
   } finally {
+    answered = true
     clearTimeout(timer)
   }
 }
