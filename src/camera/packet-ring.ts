@@ -96,7 +96,7 @@ export class PacketRing {
     this.#header = undefined
     this.#current = undefined
     this.#nextNumber++
-    for (const waiter of this.#waiters) waiter.resolve()
+    this.#release()
   }
 
   /** Adds a packet in decoding order. `anchor` may change at key frames only. */
@@ -105,6 +105,12 @@ export class PacketRing {
     if (!header) throw new TypeError('no stream has begun')
     const at = anchor + packet.pts
     if (packet.key) {
+      // After a step of the clock nothing more comes on the old time line, and the new one may lie an hour before it.
+      if (this.#current && this.#current.anchor !== anchor) {
+        this.#completeMs = -Infinity
+        this.#latestMs = -Infinity
+        this.#release()
+      }
       this.#current = {
         header,
         anchor,
@@ -202,6 +208,11 @@ export class PacketRing {
       this.#waiters.delete(waiter)
       signal.removeEventListener('abort', abort)
     }
+  }
+
+  /** Lets everybody go on who waits: what came is all there is. */
+  #release(): void {
+    for (const waiter of this.#waiters) waiter.resolve()
   }
 
   /** The segment that shows a moment and those that continue it without a gap. */

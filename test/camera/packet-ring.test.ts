@@ -194,3 +194,24 @@ await t.test('video from before the clock was set back does not stay', async (t)
   for (let ms = 0; ms < 2_000; ms += 100) ring.add(packet(ms), T0)
   t.equal(ring.spanAt(T0 + 101_000), undefined)
 })
+
+await t.test(
+  'whoever waits is let go by a step of the clock, and can wait for what comes after it',
+  async (t) => {
+    for (const stepMs of [-3_600_000, 3_600_000]) {
+      const ring = newRing()
+      fill(ring, 0, 3_000)
+      const before = ring.waitFor(T0 + 4_000, AbortSignal.timeout(2_000))
+      ring.add(packet(3_000), T0 + stepMs)
+      await t.resolves(before, 'nothing more comes on the old time line')
+
+      let isIn = false
+      const after = ring.waitFor(T0 + stepMs + 3_500, AbortSignal.timeout(2_000)).then(() => (isIn = true))
+      await new Promise((resolve) => setImmediate(resolve))
+      t.notOk(isIn, 'the new time line is waited for')
+      for (let ms = 3_100; ms < 4_000; ms += 100) ring.add(packet(ms), T0 + stepMs)
+      await after
+      t.equal(ring.clip(T0 + stepMs + 3_000, T0 + stepMs + 3_500).anchor, T0 + stepMs + 3_000)
+    }
+  },
+)
