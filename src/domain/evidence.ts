@@ -88,7 +88,8 @@ const redactedPictureSchema = z.strictObject({
 })
 
 const fileSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,62}$/),
+  // An ending, so that no file can have the name of the receiver's folder for the sealed form.
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,57}\.(jpg|png|mp4)$/),
   mediaType: z.enum(['image/jpeg', 'image/png', 'video/mp4']),
   bytes: z.int().positive(),
   sha256,

@@ -142,3 +142,19 @@ await t.test('cut off, prolonged and random archives are refused', async (t) => 
   await t.rejects(unpackEvidence(Buffer.concat([tar, tar])), { code: 'ERR_PACKAGE_MALFORMED' })
   await t.rejects(unpackEvidence(Buffer.alloc(5000, 'noise')), { code: 'ERR_PACKAGE_MALFORMED' })
 })
+
+await t.test('a file with the name of a folder of the receiver is refused', async (t) => {
+  const { facts } = evidence
+  const [first, ...rest] = facts.files
+  t.ok(first)
+  const renamed = { ...facts, files: [{ ...first, name: 'sealed' }, ...rest] }
+  const [firstEntry, ...restEntries] = fileEntries
+  t.ok(firstEntry)
+  if (!firstEntry) return
+  const tar = await tarOf([
+    entry('evidence.json', Buffer.from(JSON.stringify(renamed))),
+    entry('sealed', firstEntry.bytes),
+    ...restEntries,
+  ])
+  await t.rejects(unpackEvidence(tar), { code: 'ERR_PACKAGE_MALFORMED' })
+})
