@@ -83,7 +83,8 @@ export function openClipEncoder(
       'mp4',
       'pipe:1',
     ],
-    { stdio: ['pipe', 'pipe', 'pipe'] },
+    // No FFREPORT or the like may make it write to disk.
+    { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], LC_ALL: 'C' } },
   )
   const parts: Buffer[] = []
   let bytes = 0
