@@ -24,7 +24,7 @@ all on this machine.
 `
 
 const DEADLINE_MS = 180_000
-const KEPT_RUNS = 3
+const KEPT_RUNS = 10
 
 const values = readOptions()
 if (values.help) {

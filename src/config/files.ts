@@ -98,8 +98,16 @@ async function fileFault(kind: FileKind, file: string): Promise<string | undefin
       if (Buffer.byteLength(file) > MAX_RUNTIME_DIRECTORY_BYTES) {
         return `is too long for sockets: at most ${MAX_RUNTIME_DIRECTORY_BYTES} bytes as a whole path`
       }
-      return folderFault(file)
+      return (await folderFault(file)) ?? privateFault(file)
   }
+}
+
+/** Sockets lie in it: whoever can enter it could talk to vault. */
+async function privateFault(directory: string): Promise<string | undefined> {
+  const found = await statOf(directory)
+  if (!found || (found.mode & 0o077) === 0) return undefined
+  const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
+  return `may be entered by others: mode is ${mode}, must be 0700`
 }
 
 async function secretFault(file: string): Promise<string | undefined> {

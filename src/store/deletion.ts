@@ -17,7 +17,7 @@ export type DeleteEvidence = (
 export function evidenceDeletion(db: StoreDatabase, audit: Audit): DeleteEvidence {
   const bury = db.prepare<[number, string, number, number]>(
     `INSERT INTO tombstone SELECT sequence, evidence_id, camera, ciphertext_sha256, ciphertext_bytes, judged_at, committed_at,
-      ?, ?, ? FROM evidence WHERE sequence = ?`,
+      ?, ?, ?, 'the city confirmed that it stored it' FROM evidence WHERE sequence = ?`,
   )
   const removeChunks = db.prepare<[number]>('DELETE FROM chunk WHERE sequence = ?')
   const remove = db.prepare<[number]>('DELETE FROM evidence WHERE sequence = ?')

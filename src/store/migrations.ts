@@ -60,7 +60,8 @@ const MIGRATIONS = [
     committed_at INTEGER NOT NULL,
     delivered_at INTEGER NOT NULL,
     receipt_key_id TEXT NOT NULL,
-    deleted_at INTEGER NOT NULL
+    deleted_at INTEGER NOT NULL,
+    why TEXT NOT NULL
   ) STRICT;
   CREATE INDEX tombstone_deleted ON tombstone (deleted_at);
 

@@ -36,6 +36,12 @@ export async function runVault(
   const { file, maxSizeMiB } = config.store
   using store = openStore({ file, key: keys.database, maxSizeMiB, deviceId, logger })
   keys.database.fill(0)
+  try {
+    store.audit.verify()
+  } catch (error) {
+    // Whoever changed it will not be helped by a box that stops: evidence goes on, people are told.
+    logger.error('the audit log is not what was written', { error })
+  }
 
   const outbox = createOutbox(store)
   const forwarder = createForwarder({

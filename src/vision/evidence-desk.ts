@@ -142,13 +142,24 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
   }
 }
 
-/** The planned video up to the judgement. */
-function piecesBefore(ring: PacketRing, violation: Violation, planned: readonly Span[]): Piece[] {
-  return planned.map((span, index) => {
-    const isLast = index === planned.length - 1
-    const to = isLast ? violation.judgedAt : span.to
-    return pieceOf(ring, { from: span.from, to }, isLast ? violation.judgedAt : violation.enteredAt)
-  })
+/**
+ * The planned video up to the judgement. Where the camera was reconnected between entry and judgement, the part around the
+ * entry is a piece of its own.
+ */
+function piecesBefore(
+  ring: PacketRing,
+  { enteredAt, judgedAt }: Violation,
+  planned: readonly Span[],
+): Piece[] {
+  const [first, second] = planned
+  if (first && second) {
+    return [pieceOf(ring, first, enteredAt), pieceOf(ring, { from: second.from, to: judgedAt }, judgedAt)]
+  }
+  const from = first?.from ?? enteredAt
+  const judgement = pieceOf(ring, { from, to: judgedAt }, judgedAt)
+  const { span } = judgement
+  if (span.from <= enteredAt || !ring.spanAt(enteredAt)) return [judgement]
+  return [pieceOf(ring, { from, to: span.from - 1 }, enteredAt), judgement]
 }
 
 const SEARCH_STEP_MS = 200

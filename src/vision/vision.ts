@@ -66,11 +66,15 @@ export async function runVision(
   const until = AbortSignal.any([signal, ended.signal])
   const reporting = report()
   try {
-    // One camera's end or failure is its own; only a refusal by vault ends the process.
-    await Promise.race([
-      Promise.all([...watches.map(async (watch) => watch.run(signal)), untilAborted(signal)]),
-      link.done,
-    ])
+    // One camera's end or failure is its own; only a stop, or a refusal by vault, ends the process.
+    const watching = watches.map(async (watch) => {
+      try {
+        await watch.run(signal)
+      } catch (error) {
+        logger.error('a camera is given up', { camera: watch.camera.id, error })
+      }
+    })
+    await Promise.race([Promise.all([...watching, untilAborted(signal)]), link.done])
     await desk.settled()
   } finally {
     ended.abort()

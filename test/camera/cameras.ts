@@ -45,10 +45,10 @@ export function quickCamera(
   return { camera, log }
 }
 
-/** Reads frames until `count` have come or 40 s are over. */
+/** Reads frames until `count` have come or two minutes are over. */
 export async function takeFrames(camera: Camera, count: number): Promise<AnalysisFrame[]> {
   const frames: AnalysisFrame[] = []
-  for await (const frame of camera.frames(AbortSignal.timeout(40_000))) {
+  for await (const frame of camera.frames(AbortSignal.timeout(120_000))) {
     frames.push(frame)
     if (frames.length >= count) break
   }

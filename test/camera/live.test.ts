@@ -68,7 +68,7 @@ await t.test('the ring shows the same pictures at the same times as the analysis
   await until('25 frames', () => watched.frames.length >= 25)
   const wanted = watched.frames.slice(10, 20)
   const [from, to] = [wanted[0]?.capturedAt ?? 0, wanted.at(-1)?.capturedAt ?? 0]
-  const signal = AbortSignal.timeout(30_000)
+  const signal = AbortSignal.timeout(90_000)
   await camera.ring.waitFor(to, signal)
   const clip = camera.ring.clip(from, to)
 
