@@ -98,7 +98,8 @@ async function runOnce(
 export function assertFinite(values: Float32Array, role: string): void {
   // x * 0 is 0 for every finite x and NaN for the rest, and NaN stays: one multiplication a value, no branches.
   let sum = 0
-  for (const value of values) sum += value * 0
+  // By index: an iterator over a typed array is several times slower.
+  for (let i = 0; i < values.length; i++) sum += (values[i] ?? 0) * 0
   if (sum !== 0)
     throw new RoadveilError('ERR_DETECTION_FAILED', `${role}: the network's output is not finite`)
 }

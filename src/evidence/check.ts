@@ -55,9 +55,9 @@ export async function searchFootage(
   const findings: Findings[] = []
   const readings = new Map<FoundRegion, PlateReading>()
   for await (const frame of footage.frames(signal)) {
-    const found = await searchFrame(frame, deps.detectors, looksAt(findings.length, fps))
-    findings.push(found)
     const offender = pathBoxAt(path, frame.capturedAt)
+    const found = await searchFrame(frame, deps.detectors, looksAt(findings.length, fps), offender)
+    findings.push(found)
     if (!offender) continue
     for (const plate of found.plates) {
       if (!isOn(offender, plate.box)) continue

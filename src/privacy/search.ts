@@ -46,13 +46,17 @@ const HALVES = {
 } as const
 
 /**
- * Which costly looks a frame gets. Every frame is searched for persons, vehicles and faces, and every person and vehicle in
- * it closely for faces and plates. Plates on nothing that was found, and things far away, are looked for in turns: what one
- * frame shows is followed into its neighbours.
+ * Which costly looks a frame gets. Every frame is searched for persons and vehicles, every person in it closely for a face and
+ * the offender closely for its plate. The other looks come in turns: what one frame shows is followed into its neighbours,
+ * on the person or vehicle that it belongs to.
  */
 export interface Looks {
+  /** Persons and vehicles far away. */
   readonly far: boolean
-  readonly loosePlates: boolean
+  /** Faces on nobody that was found, behind windscreens for one. */
+  readonly looseFaces: boolean
+  /** Plates on nothing that was found, and those of all vehicles but the offender. */
+  readonly plates: boolean
 }
 
 /**
@@ -64,15 +68,27 @@ export interface Looks {
 export function looksAt(index: number, fps: number): Looks {
   const every = (seconds: number, most: number): number =>
     Math.min(most, Math.max(1, Math.round(seconds * fps)))
-  return { far: index % every(0.8, 4) === 0, loosePlates: index % every(0.4, 2) === 0 }
+  const turn = every(0.4, 2)
+  return {
+    far: index % every(0.8, 4) === 0,
+    // Not in the same frames as the plates, so that the work is even; the first frame has nothing to be followed from.
+    looseFaces: index === 0 || index % turn === turn - 1,
+    plates: index % turn === 0,
+  }
 }
 
 /**
  * Searches one full-size frame for everything that redaction must know.
  *
+ * @param offender where the offender is, if that is known
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when any network fails: the frame was not checked and must not be kept
  */
-export async function searchFrame(frame: RawFrame, detectors: Detectors, looks: Looks): Promise<Findings> {
+export async function searchFrame(
+  frame: RawFrame,
+  detectors: Detectors,
+  looks: Looks,
+  offender?: Box,
+): Promise<Findings> {
   try {
     const overview = frame.width > FACE_SEARCH_WIDTH ? halve(frame) : frame
     const objects = await detectors.objects.detectIn(overview, whole(overview))
@@ -84,11 +100,14 @@ export async function searchFrame(frame: RawFrame, detectors: Detectors, looks: 
       objects.filter(({ score }) => score >= MIN_OBJECT_SCORE),
       (a, b) => familyOf(a.class) === familyOf(b.class),
     )
-    const scale = Math.min(1, FACE_SEARCH_WIDTH / overview.width)
-    const faces = await detectors.faces.detect(overview, whole(overview), scale, MIN_FACE_SCORE)
-    faces.push(...(await searchPersons(frame, sure, detectors)))
-    const plates = await searchVehicles(frame, sure, detectors)
-    if (looks.loosePlates) {
+    const faces = await searchPersons(frame, sure, detectors)
+    if (looks.looseFaces) {
+      const scale = Math.min(1, FACE_SEARCH_WIDTH / overview.width)
+      faces.push(...(await detectors.faces.detect(overview, whole(overview), scale, MIN_FACE_SCORE)))
+    }
+    const wanted = looks.plates ? sure : sure.filter(({ box }) => offender && iou(box, offender) > 0.3)
+    const plates = await searchVehicles(frame, wanted, detectors)
+    if (looks.plates) {
       plates.push(...(await detectors.plates.detect(overview, whole(overview), MIN_PLATE_SCORE)))
     }
     assertFinite([...sure, ...faces, ...plates])

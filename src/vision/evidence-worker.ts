@@ -45,7 +45,7 @@ export type WorkerAnswer =
   | { readonly type: 'built'; readonly facts: EvidenceFacts; readonly files: readonly EvidenceFile[] }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
 
-const NICE = 10
+const NICE = 5
 
 async function build(
   job: EvidenceJob,
