@@ -28,10 +28,10 @@ export interface FaceDetector {
  *
  * @throws ERR_MODEL_MISSING, ERR_MODEL_HASH, ERR_MODEL_SHAPE, ERR_MODEL_MANIFEST
  */
-export async function openFaceDetector(source: ModelSource): Promise<FaceDetector> {
+export async function openFaceDetector(source: ModelSource, threads: 1 | 2 = 1): Promise<FaceDetector> {
   const entry = findModel(source.manifest, 'faces')
   requireStages(entry, 'scaled-planes', 'yunet-grid')
-  const session = await openSession(entry, source.directories)
+  const session = await openSession(entry, source.directories, threads)
   let buffer = new Float32Array(0)
 
   return {

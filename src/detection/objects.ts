@@ -45,7 +45,7 @@ export interface ObjectDetector {
  *
  * @throws ERR_MODEL_MISSING, ERR_MODEL_HASH, ERR_MODEL_SHAPE, ERR_MODEL_MANIFEST
  */
-export async function openObjectDetector(source: ModelSource): Promise<ObjectDetector> {
+export async function openObjectDetector(source: ModelSource, threads: 1 | 2 = 1): Promise<ObjectDetector> {
   const entry = findModel(source.manifest, 'objects')
   requireStages(entry, 'letterboxed-planes', 'yolox-grid')
   const shape = [1, 3, 416, 416] as const
@@ -57,7 +57,7 @@ export async function openObjectDetector(source: ModelSource): Promise<ObjectDet
       `${entry.file} lacks one of the classes person, bicycle, car, …`,
     )
   }
-  const session = await openSession(entry, source.directories)
+  const session = await openSession(entry, source.directories, threads)
   const values = new Float32Array(3 * size * size)
   const canvas: Canvas = {
     values,

@@ -77,7 +77,7 @@ export function openClipEncoder(
       'pipe:0',
       ...video,
       '-threads',
-      '1',
+      '2',
       ...output,
       '-f',
       'mp4',

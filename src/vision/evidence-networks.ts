@@ -13,8 +13,8 @@ import type { EvidenceDeps } from '../evidence/check.ts'
 export async function openEvidenceNetworks(models: ModelSource): Promise<EvidenceDeps> {
   return {
     detectors: {
-      objects: await openObjectDetector(models),
-      faces: await openFaceDetector(models),
+      objects: await openObjectDetector(models, 2),
+      faces: await openFaceDetector(models, 2),
       plates: await openPlateDetector(models, 'plates'),
       platesClose: await openPlateDetector(models, 'plates-small'),
     },
