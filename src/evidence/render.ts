@@ -56,11 +56,12 @@ export async function renderFootage(
   options: RenderOptions,
   signal: AbortSignal,
 ): Promise<Rendering> {
-  const files: TypedFile[] = []
+  const encoding: Promise<TypedFile>[] = []
   const stills: (PictureRecord & { file: string })[] = []
   const frames: PictureRecord[] = []
   let crop: Rendering['crop'] = null
   let encoder: ClipEncoder | undefined
+  let writing = Promise.resolve()
   try {
     for (const { footage, checked } of pieces) {
       let inPiece = 0
@@ -73,28 +74,44 @@ export async function renderFootage(
         const record = { capturedAt: raw.capturedAt, frameNumber: number, regions: frame.plan.regions }
         frames.push(record)
         encoder ??= openClipEncoder(image, options.fps)
-        await encoder.write(image)
+        // The encoder takes one image while the next is decoded.
+        await writing
+        writing = heard(encoder.write(image))
         for (const name of ['before', 'during', 'after'] as const) {
           if (options.wanted[name] !== number) continue
           const file = `${name}.jpg`
-          files.push({ name: file, mediaType: 'image/jpeg', bytes: await encodeJpeg(image) })
+          encoding.push(
+            heard(encodeJpeg(image).then((bytes) => ({ name: file, mediaType: 'image/jpeg', bytes }))),
+          )
           stills.push({ file, ...record })
         }
         if (options.wanted.plate === number && frame.plan.offenderPlate) {
           const box = grow(frame.plan.offenderPlate.box, CROP_GROWTH)
-          const picture = await encodePng(cutOut(image, box, raw.height))
-          files.push({ name: 'plate.png', mediaType: 'image/png', bytes: picture })
+          const picture = encodePng(cutOut(image, box, raw.height))
+          encoding.push(
+            heard(picture.then((bytes) => ({ name: 'plate.png', mediaType: 'image/png', bytes }))),
+          )
           crop = { file: 'plate.png', frameNumber: number, capturedAt: raw.capturedAt, box }
         }
       }
       if (inPiece !== checked.length) throw unchecked('fewer frames than were searched')
     }
     if (!encoder) throw new RoadveilError('ERR_EVIDENCE_INCOMPLETE', 'the footage has no frame')
-    files.push({ name: 'clip.mp4', mediaType: 'video/mp4', bytes: await encoder.finish() })
+    await writing
+    const clip: TypedFile = { name: 'clip.mp4', mediaType: 'video/mp4', bytes: await encoder.finish() }
+    const files = [...(await Promise.all(encoding)), clip]
     return { files, stills, clip: { file: 'clip.mp4', frames }, crop }
   } finally {
+    // Whatever failed first is what counts; the rest must not be left without somebody who listens.
+    await Promise.allSettled([writing, ...encoding])
     await encoder?.[Symbol.asyncDispose]()
   }
+}
+
+/** A promise that is awaited later: until then a failure must not count as unheard, which would end the thread. */
+function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
 }
 
 function draw(

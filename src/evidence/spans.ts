@@ -9,6 +9,12 @@ export interface Span {
 /** Length of an evidence clip. */
 export const CLIP_MS = 12_000
 
+/**
+ * Frames per second of evidence, whatever the live analysis looks at: at fewer, faces and plates move too far between two
+ * frames to be followed; more would only take longer.
+ */
+export const CLIP_FPS = 5
+
 /** How long the camera is watched after the violation was judged. */
 export const POST_ROLL_MS = 2_000
 

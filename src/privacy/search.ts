@@ -55,8 +55,10 @@ export interface Looks {
   readonly far: boolean
   /** Faces on nobody that was found, behind windscreens for one. */
   readonly looseFaces: boolean
-  /** Plates on nothing that was found, and those of all vehicles but the offender. */
+  /** Plates of all vehicles; the offender's is looked at in every frame. */
   readonly plates: boolean
+  /** Plates on nothing that was found. */
+  readonly loosePlates: boolean
 }
 
 /**
@@ -69,8 +71,10 @@ export function looksAt(index: number, fps: number): Looks {
   const every = (seconds: number, most: number): number =>
     Math.min(most, Math.max(1, Math.round(seconds * fps)))
   const turn = every(0.4, 2)
+  const longTurn = every(0.8, 4)
   return {
-    far: index % every(0.8, 4) === 0,
+    far: index % longTurn === 0,
+    loosePlates: index % longTurn === longTurn >> 1,
     // Not in the same frames as the plates, so that the work is even; the first frame has nothing to be followed from.
     looseFaces: index === 0 || index % turn === turn - 1,
     plates: index % turn === 0,
@@ -107,7 +111,7 @@ export async function searchFrame(
     }
     const wanted = looks.plates ? sure : sure.filter(({ box }) => offender && iou(box, offender) > 0.3)
     const plates = await searchVehicles(frame, wanted, detectors)
-    if (looks.plates) {
+    if (looks.loosePlates) {
       plates.push(...(await detectors.plates.detect(overview, whole(overview), MIN_PLATE_SCORE)))
     }
     assertFinite([...sure, ...faces, ...plates])

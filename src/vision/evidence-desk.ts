@@ -6,7 +6,7 @@ import type { EpochMs } from '../domain/frame.ts'
 import type { Violation } from '../domain/violation.ts'
 import { type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
 import type { Provenance } from '../evidence/facts.ts'
-import { POST_ROLL_MS, type Span, planSpans } from '../evidence/spans.ts'
+import { CLIP_FPS, POST_ROLL_MS, type Span, planSpans } from '../evidence/spans.ts'
 import type { Logger } from '../log.ts'
 import type { EvidenceBuilder } from './evidence-builder.ts'
 import type { JobAftermath, Piece } from './evidence-worker.ts'
@@ -67,7 +67,7 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
           provenance: deps.provenance,
           clock: await deps.readClock(),
           pieces: before,
-          fps: camera.analysisFps,
+          fps: CLIP_FPS,
           minConfidence: deps.minConfidence,
         },
         aftermath,
