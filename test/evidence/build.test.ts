@@ -46,7 +46,7 @@ function request(span: { from: number; to: number }): EvidenceRequest {
     path: truePath(truth.violation.vehicle, T0),
   }
   const clip = sceneClip(T0)
-  const cut = Math.min(judgedAt, span.to)
+  const cut = span.from < judgedAt ? Math.min(judgedAt, span.to) : span.to
   const piece = (part: typeof span): Footage => ({
     span: part,
     frames: (signal) => decodeFrames(clip, { fps: FPS, ...part, cameraId: 'cam-1' }, signal),
