@@ -69,7 +69,10 @@ async function bench(signal: AbortSignal): Promise<void> {
   const inference = await bareInferenceSeconds(modelDirectory(), MEASURED_S * ANALYSIS_FPS)
   const line = (what: string, value: string): void =>
     void process.stdout.write(`${what.padEnd(54)}${value}\n`)
-  line('measured', `${MEASURED_S} s, 1080p at 25 fps, ${last.delivery.delivered} violations confirmed`)
+  line(
+    'measured',
+    `${MEASURED_S} s, 1080p at 25 fps, ${last.counts?.violations ?? 0} violations, ${last.delivery.delivered} confirmed`,
+  )
   line(
     'analysis frames per second',
     `${(frames / MEASURED_S).toFixed(2)} (${(b?.dropped ?? 0) - (a?.dropped ?? 0)} dropped)`,
