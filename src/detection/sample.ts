@@ -84,8 +84,12 @@ function copyPixels(
     for (let y = down.from; y < down.to; y++) {
       const from = (plane * frame.height + part.y + y) * frame.width + part.x
       const to = (target * canvas.height + place.y + y) * canvas.width + place.x
-      for (let x = across.from; x < across.to; x++)
-        canvas.values[to + x] = (frame.planes[from + x] ?? 0) * gain
+      // Many times faster than one by one.
+      if (gain === 1)
+        canvas.values.set(frame.planes.subarray(from + across.from, from + across.to), to + across.from)
+      else
+        for (let x = across.from; x < across.to; x++)
+          canvas.values[to + x] = (frame.planes[from + x] ?? 0) * gain
     }
   }
 }

@@ -3,6 +3,7 @@ import type { RawFrame } from '../domain/frame.ts'
 import { type Box, clip, grow, iou } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
 import type { Findings, FoundRegion } from './findings.ts'
+import { halve } from './halve.ts'
 
 /** A part of a frame in pixels. */
 export interface PixelBox {
@@ -98,7 +99,7 @@ export async function searchFrame(
     const objects = await detectors.objects.detectIn(overview, whole(overview))
     if (looks.far) {
       for (const part of HALVES[frame.width >= frame.height ? 'landscape' : 'portrait'])
-        objects.push(...(await detectors.objects.detectIn(frame, pixels(frame, part))))
+        objects.push(...(await detectors.objects.detectIn(overview, pixels(overview, part))))
     }
     const sure = merge(
       objects.filter(({ score }) => score >= MIN_OBJECT_SCORE),
@@ -181,26 +182,6 @@ function merge<T extends { readonly box: Box; readonly score: number }>(
 
 function whole({ width, height }: RawFrame): PixelBox {
   return { x: 0, y: 0, w: width, h: height }
-}
-
-/** The frame at half its size, for the looks at the whole picture: each of them would shrink it anyway. */
-function halve(frame: RawFrame): RawFrame {
-  const width = frame.width >> 1
-  const height = frame.height >> 1
-  const planes = new Uint8Array(width * height * 3)
-  const source = frame.planes
-  let out = 0
-  for (let plane = 0; plane < 3; plane++) {
-    for (let y = 0; y < height; y++) {
-      let a = plane * frame.width * frame.height + 2 * y * frame.width
-      let b = a + frame.width
-      for (let x = 0; x < width; x++, a += 2, b += 2) {
-        planes[out++] =
-          ((source[a] ?? 0) + (source[a + 1] ?? 0) + (source[b] ?? 0) + (source[b + 1] ?? 0) + 2) >> 2
-      }
-    }
-  }
-  return { ...frame, width, height, planes }
 }
 
 function pixels(frame: RawFrame, box: Box): PixelBox {
