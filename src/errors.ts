@@ -18,7 +18,7 @@ export const ERRORS = {
   ERR_CONFIG_SYNTAX: { exit: 3, hint: 'Mend the YAML at the line shown, then run `roadveil check`.' },
   ERR_CONFIG_INVALID: {
     exit: 3,
-    hint: 'Mend every line listed, then run `roadveil check`; config/reference.md explains each key.',
+    hint: 'Mend every line listed; `roadveil check` looks at roadveil.yaml again, and config/reference.md explains each key.',
   },
   ERR_SECRET_FILE: {
     exit: 3,
@@ -111,10 +111,6 @@ export const ERRORS = {
   ERR_DELIVERY_STALLED: { hint: 'The city keeps asking for the same parts; see the log of its receiver.' },
 
   // receiver/
-  ERR_RECEIVER_CONFIG: {
-    exit: 3,
-    hint: "Mend the receiver's config, or name another with --config FILE; `roadveil init --trial` makes a commented one.",
-  },
   ERR_DEVICE_UNKNOWN: { hint: "Put the device's public key into the devices folder as DEVICE.pem." },
   ERR_MANIFEST_MISMATCH: {
     hint: 'The signed manifest is not about the site, device and evidence of its topic; someone may be replaying messages.',

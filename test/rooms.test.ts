@@ -6,6 +6,7 @@ import t from 'tap'
 const ROWS: readonly (readonly string[])[] = [
   ['scrub', 'version', 'domain', 'errors'],
   ['log'],
+  ['config-file'],
   ['config'],
   ['protocol'],
   [
@@ -28,7 +29,7 @@ const ROWS: readonly (readonly string[])[] = [
 /** Rooms with a list of their own, which is stricter than their row. */
 const ONLY: Readonly<Record<string, readonly string[]>> = {
   domain: [],
-  receiver: ['domain', 'errors', 'log', 'protocol', 'sealing', 'scrub'],
+  receiver: ['config-file', 'domain', 'errors', 'log', 'protocol', 'sealing', 'scrub'],
   trial: ['domain', 'errors', 'protocol', 'sealing'],
 }
 

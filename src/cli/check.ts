@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Config } from '../config/config.ts'
-import { faultText, type Fault } from '../config/finding.ts'
+import { faultText, type Fault } from '../config-file/finding.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import { configOption, jsonOption } from './options.ts'
 import type { Output } from './output.ts'

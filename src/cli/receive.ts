@@ -26,7 +26,7 @@ export function addReceive(program: Command, output: Output): void {
       using signals = stopSignals()
       const { loadReceiverConfig } = await import('../receiver/config.ts')
       const { createReceiver } = await import('../receiver/receiver.ts')
-      const config = loadReceiverConfig(file)
+      const config = await loadReceiverConfig(file)
       const logger = createLogger({ process: 'receiver', level: 'info' })
       const receiver = createReceiver(config, {
         logger,

@@ -1,9 +1,9 @@
 import type { z } from 'zod'
-import { valueText, type ConfigPath, type Finding } from './finding.ts'
+import { valueText, type ConfigPath, type Finding } from '../config-file/finding.ts'
 import { findRepeated, listAt } from './lists.ts'
 import { cameraSchema, ruleSchema, zoneSchema } from './schema.ts'
-import { valueAt } from './shape.ts'
-import { nearestWord } from './suggestion.ts'
+import { valueAt } from '../config-file/shape.ts'
+import { nearestWord } from '../config-file/suggestion.ts'
 import { lineFault, polygonFault } from './zones.ts'
 
 type ZoneEntry = z.infer<typeof zoneSchema>
@@ -40,11 +40,10 @@ function findSourceFaults(camera: unknown, path: ConfigPath): Finding[] {
     const reason = cameraUrlFault(url)
     if (reason) findings.push({ path: [...path, 'url'], reason, got: valueText([...path, 'url'], url) })
   }
-  if (!isFile && valueAt(camera, ['replayStartsAt']) !== undefined) {
-    findings.push({
-      path: [...path, 'replayStartsAt'],
-      reason: 'is only for recordings (url: file:PATH); a camera has its own time',
-    })
+  for (const name of isFile ? [] : ['replay', 'replayStartsAt']) {
+    if (valueAt(camera, [name]) === undefined) continue
+    const reason = 'is only for recordings (url: file:PATH); a camera has its own time'
+    findings.push({ path: [...path, name], reason })
   }
   if (isFile && valueAt(camera, ['credentialsFile']) !== undefined) {
     findings.push({ path: [...path, 'credentialsFile'], reason: 'is only for cameras; a file needs none' })

@@ -1,10 +1,10 @@
 import { Encrypter } from 'age-encryption'
 import { Cron } from 'croner'
 import { findCameraFaults } from './camera-checks.ts'
-import { valueText, type Finding } from './finding.ts'
+import { valueText, type Finding } from '../config-file/finding.ts'
 import { findRepeated, listAt } from './lists.ts'
 import { recipientSchema } from './schema.ts'
-import { valueAt } from './shape.ts'
+import { valueAt } from '../config-file/shape.ts'
 import { isTimeZone } from './time-zone.ts'
 
 /**
@@ -15,6 +15,7 @@ export function findCrossFaults(root: unknown): Finding[] {
   const cameras = listAt(root, ['cameras'])
   return [
     ...findSiteFaults(root),
+    ...findDeviceFaults(root),
     ...findCityFaults(root),
     ...findScheduleFault(root),
     ...findRepeated(cameras, ['cameras']),
@@ -42,6 +43,13 @@ function findSiteFaults(root: unknown): Finding[] {
     })
   }
   return findings
+}
+
+/** The broker tells boxes and the city's receiver apart by the names in their certificates. */
+function findDeviceFaults(root: unknown): Finding[] {
+  const path = ['device', 'id']
+  if (valueAt(root, path) !== 'receiver') return []
+  return [{ path, reason: "must be another name: that is the city's receiver", got: '"receiver"' }]
 }
 
 function findCityFaults(root: unknown): Finding[] {

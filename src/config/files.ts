@@ -1,9 +1,9 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { resolveFile, resolveSource } from './resolve.ts'
-import { valueText, type ConfigPath, type Finding } from './finding.ts'
+import { valueText, type ConfigPath, type Finding } from '../config-file/finding.ts'
 import { listAt } from './lists.ts'
-import { valueAt } from './shape.ts'
+import { valueAt } from '../config-file/shape.ts'
 
 /** Who reads the config: each looks only at the files that it uses and may read itself. */
 export type ConfigReader = 'all' | 'vision' | 'vault' | 'cli'

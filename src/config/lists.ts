@@ -1,5 +1,5 @@
-import { valueText, type ConfigPath, type Finding } from './finding.ts'
-import { valueAt } from './shape.ts'
+import { valueText, type ConfigPath, type Finding } from '../config-file/finding.ts'
+import { valueAt } from '../config-file/shape.ts'
 
 /** Ids that are there twice in a list of things with an `id`. */
 export function findRepeated(list: readonly unknown[], path: ConfigPath): Finding[] {

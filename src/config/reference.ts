@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { evidenceFactsSchema } from '../domain/evidence.ts'
 import { ERRORS } from '../errors.ts'
 import { configSchema } from './schema.ts'
-import { expectation, schemaTree, type SchemaNode } from './shape.ts'
+import { expectation, schemaTree, type SchemaNode } from '../config-file/shape.ts'
 
 /** The pages of config/ by file name, all made from the schemas and the registry of errors. */
 export function referenceFiles(): Readonly<Record<string, string>> {

@@ -1,29 +1,34 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { parse } from 'yaml'
 import { z } from 'zod'
-import { RoadveilError } from '../errors.ts'
+import { faultsOf, invalidConfig, readConfigFile } from '../config-file/read.ts'
+import { findShapeFaults } from '../config-file/shape.ts'
 import { isTopicPrefix } from '../protocol/topics.ts'
 
-const file = z.string().min(1)
+const file = z.string().min(1).meta({ expects: 'a file name' })
+const folder = z.string().min(1).meta({ expects: 'the name of a folder' })
 
 /** receiver.yaml: the city's side. File names are relative to the folder of the config file. */
 export const receiverConfigSchema = z.strictObject({
   broker: z.strictObject({
-    url: z.string().regex(/^mqtts:\/\/[^/@\s]+$/, 'must be mqtts://host:port'),
+    url: z
+      .string()
+      .regex(/^mqtts:\/\/[^/@\s]+$/)
+      .meta({ expects: 'mqtts://host:port' })
+      .describe("Address of the city's broker"),
     topicPrefix: z
       .string()
-      .refine(isTopicPrefix, 'must be words of letters, digits, _ and -')
+      .refine(isTopicPrefix)
+      .meta({ expects: 'words of letters, digits, _ and -, with / between them' })
       .default('roadveil'),
-    caFile: file,
-    certificateFile: file,
-    keyFile: file,
+    caFile: file.describe("Certificates of those who may sign the broker's"),
+    certificateFile: file.describe("The receiver's client certificate"),
+    keyFile: file.describe('Its private key, mode 0600'),
   }),
-  devicesDirectory: file.describe('One Ed25519 public key per box, DEVICE.pem'),
+  devicesDirectory: folder.describe('One Ed25519 public key per box, DEVICE.pem'),
   identityFile: file.describe('age identity that opens evidence, mode 0600'),
   receiptKeyFile: file.describe('Ed25519 private key that signs receipts, mode 0600'),
-  outputDirectory: file.describe('Opened evidence: SITE/DEVICE/EVIDENCE/'),
-  stateDirectory: file.describe('Evidence that is still coming in, and the quarantine'),
+  outputDirectory: folder.describe('Opened evidence: SITE/DEVICE/EVIDENCE/'),
+  stateDirectory: folder.describe('Evidence that is still coming in, and the quarantine'),
   quarantineMaxMiB: z.int().min(1).max(1_048_576).default(1024).describe('The oldest is deleted beyond this'),
 })
 
@@ -33,24 +38,13 @@ export type ReceiverConfig = z.infer<typeof receiverConfigSchema>
 /**
  * Reads receiver.yaml.
  *
- * @throws RoadveilError ERR_RECEIVER_CONFIG that lists every fault, one a line.
+ * @throws RoadveilError ERR_CONFIG_MISSING, ERR_CONFIG_SYNTAX, and ERR_CONFIG_INVALID with one line a fault
  */
-export function loadReceiverConfig(configFile: string): ReceiverConfig {
-  let value: unknown
-  try {
-    value = parse(readFileSync(configFile, 'utf8'))
-  } catch (cause) {
-    const why = existsSync(configFile) ? 'cannot be read, or is not YAML' : 'does not exist'
-    throw new RoadveilError('ERR_RECEIVER_CONFIG', `${configFile} ${why}`, { cause })
-  }
-  const result = receiverConfigSchema.safeParse(value)
-  if (!result.success) {
-    const faults = result.error.issues.map(
-      ({ path, message }) => `  ${path.join('.') || 'config'}: ${message}`,
-    )
-    throw new RoadveilError('ERR_RECEIVER_CONFIG', `${configFile} has faults:\n${faults.join('\n')}`)
-  }
-  const config = result.data
+export async function loadReceiverConfig(configFile: string): Promise<ReceiverConfig> {
+  const { value, lineOf } = await readConfigFile(configFile)
+  const findings = findShapeFaults(receiverConfigSchema, value)
+  if (findings.length > 0) throw invalidConfig(configFile, faultsOf(findings, lineOf))
+  const config = receiverConfigSchema.parse(value)
   const absolute = (name: string): string => resolve(dirname(configFile), name)
   return {
     ...config,

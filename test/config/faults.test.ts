@@ -223,6 +223,8 @@ const cases: Case[] = [
     /^is too short/,
   ],
   [`${camera}.replayStartsAt`, '2026-03-01T06:00:00Z', /^is only for recordings/],
+  [`${camera}.replay`, 'fast', /^is only for recordings/],
+  ['device.id', 'receiver', /^must be another name/, '"receiver"'],
   ['cameras[1].credentialsFile', 'keys/north.txt', /^is only for cameras/],
   ['retention', { schedule: 'hourly' }, /^must be a cron expression of five fields/, '"hourly"'],
   ['retention', { schedule: '* * * * * *' }, /^must be a cron expression of five fields/],
@@ -314,6 +316,19 @@ await t.test('all faults of a file come at once, in the order of its lines', asy
     faults.find(({ path }) => path === 'store.keyFile'),
     { code: 'ERR_SECRET_FILE' },
   )
+})
+
+await t.test('an entry of an unknown kind is checked as the kind that fits it best', async (t) => {
+  const file = writeSite(shortFolder(t))
+  for (const kind of ['no-stoping', 'parking', REMOVED]) {
+    const config = validConfig()
+    put(config, `${rule}.limitSeconds`, -1)
+    put(config, `${rule}.shedule`, [])
+    put(config, `${rule}.kind`, kind)
+    writeConfig(file, config)
+    const { faults } = await checkConfig(file)
+    t.same(faults.map(({ path }) => path).sort(), [`${rule}.kind`, `${rule}.limitSeconds`, `${rule}.shedule`])
+  }
 })
 
 await t.test('a secret that was written as a key is not shown either', async (t) => {

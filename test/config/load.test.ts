@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
 import { checkConfig, loadConfig } from '../../src/config/load.ts'
-import { nearestWord } from '../../src/config/suggestion.ts'
 import { put, shortFolder, validConfig, writeConfig, writeSite } from './site.ts'
 
 await t.test('a config becomes absolute file names, milliseconds and domain values', async (t) => {
@@ -178,14 +177,6 @@ await t.test('a systemd credential stands in for a key file', async (t) => {
   t.equal((await checkConfig(file)).faults.length, 1)
   writeFileSync(join(folder, 'database-key'), 'k'.repeat(32))
   t.equal((await checkConfig(file, { env: { CREDENTIALS_DIRECTORY: folder } })).faults.length, 0)
-})
-
-await t.test('the nearest word is found across cases and separators, and only when it is near', async (t) => {
-  const known = ['limitSeconds', 'schedule', 'id', 'url']
-  t.equal(nearestWord('limit_second', known), 'limitSeconds')
-  t.equal(nearestWord('shedule', known), 'schedule')
-  t.equal(nearestWord('ip', known), 'id')
-  t.equal(nearestWord('colour', known), undefined)
 })
 
 await t.test('the valid config of these tests is plain YAML', async (t) => {

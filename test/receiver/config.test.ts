@@ -18,7 +18,7 @@ const trialIn = (directory: string) =>
 
 await t.test('the config of a trial is right and names its own files', async (t) => {
   const { city, brokerUrl } = await trialIn(t.testdir())
-  t.match(loadReceiverConfig(city.config), {
+  t.match(await loadReceiverConfig(city.config), {
     broker: { url: brokerUrl, topicPrefix: 'roadveil', caFile: city.ca, keyFile: city.key },
     devicesDirectory: city.devices,
     identityFile: city.identity,
@@ -29,32 +29,37 @@ await t.test('the config of a trial is right and names its own files', async (t)
   })
 })
 
-await t.test('a wrong config is refused with every fault', async (t) => {
+await t.test('a wrong config is refused with every fault, its line and what is expected there', async (t) => {
   const { city } = await trialIn(t.testdir())
   const right = parse(readFileSync(city.config, 'utf8')) as Record<string, unknown>
-  const refused = (change: object, ...faults: RegExp[]): void => {
+  const refused = async (change: object, ...faults: RegExp[]): Promise<void> => {
     writeFileSync(city.config, stringify({ ...right, ...change }))
-    try {
-      loadReceiverConfig(city.config)
-      t.fail('it was taken')
-    } catch (error) {
-      t.match(error, { code: 'ERR_RECEIVER_CONFIG', exitCode: 3 })
-      for (const fault of faults) t.match((error as Error).message, fault)
-    }
+    const error: unknown = await loadReceiverConfig(city.config).catch((error: unknown) => error)
+    t.match(error, { code: 'ERR_CONFIG_INVALID', exitCode: 3 })
+    for (const fault of faults) t.match((error as Error).message, fault)
   }
-  refused({ quarantineMaxMiB: 0, identityFile: '' }, /quarantineMaxMiB/, /identityFile/)
-  refused({ broker: { ...(right['broker'] as object), url: 'mqtt://localhost' } }, /broker\.url/)
-  refused({ broker: { ...(right['broker'] as object), topicPrefix: 'a/#' } }, /broker\.topicPrefix/)
-  refused({ surprise: 1 }, /surprise/)
+  await refused(
+    { quarantineMaxMiB: 0, identityFile: '' },
+    /line \d+: quarantineMaxMiB: must be a whole number from 1 to 1048576 \(got 0\)/,
+    /line \d+: identityFile: must be a file name/,
+  )
+  const broker = right['broker'] as object
+  await refused(
+    { broker: { ...broker, url: 'mqtt://localhost' } },
+    /broker\.url: must be mqtts:\/\/host:port/,
+  )
+  await refused({ broker: { ...broker, topicPrefix: 'a/#' } }, /broker\.topicPrefix: must be words/)
+  await refused({ surprise: 1 }, /surprise: unknown key/)
+  await refused({ outputDirectory: undefined, outputDirectry: 'x' }, /did you mean "outputDirectory"/)
   writeFileSync(city.config, ': : :\n- [')
-  t.throws(() => loadReceiverConfig(city.config), { code: 'ERR_RECEIVER_CONFIG' })
-  t.throws(() => loadReceiverConfig(`${city.config}.not`), { code: 'ERR_RECEIVER_CONFIG' })
+  await t.rejects(loadReceiverConfig(city.config), { code: 'ERR_CONFIG_SYNTAX' })
+  await t.rejects(loadReceiverConfig(`${city.config}.not`), { code: 'ERR_CONFIG_MISSING' })
 })
 
 await t.test('the receiver does not start with an identity that others may read', async (t) => {
   const { city } = await trialIn(t.testdir())
   chmodSync(city.identity, 0o644)
-  const receiver = createReceiver(loadReceiverConfig(city.config), {
+  const receiver = createReceiver(await loadReceiverConfig(city.config), {
     logger: keptLog(),
     now: Date.now,
     env: {},

@@ -75,7 +75,7 @@ export async function setUpStreet(directory: string): Promise<Street> {
     maxSizeMiB: 64,
     deviceId: DEVICE,
   })
-  const config = loadReceiverConfig(trial.city.config)
+  const config = await loadReceiverConfig(trial.city.config)
   const deviceKey = loadSigningKey({ name: 'none', file: trial.box.signingKey, env: {} })
   const { id, publicKey } = loadPublicKey(trial.box.receiptPublicKey)
   const stored: StoredEvidence[] = []

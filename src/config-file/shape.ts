@@ -39,7 +39,41 @@ export function findShapeFaults(schema: z.ZodType, value: unknown): Finding[] {
   if (result.success) return []
   const tree = schemaTree(schema)
   const findings = result.error.issues.flatMap((issue) => explain(issue, tree, value))
+  for (const path of findings.map((found) => found.path).filter((path) => isUnknownKind(tree, value, path))) {
+    findings.push(...findBehindKind(schema, tree, value, path))
+  }
   return findings.filter(({ path }, i) => findings.findIndex((other) => same(other.path, path)) === i)
+}
+
+/** Whether a choice of branches stands above `path`, and the value names none of them there. */
+function isUnknownKind(tree: SchemaNode, root: unknown, path: ConfigPath): boolean {
+  return path.at(-1) === 'kind' && branchesAt(tree, root, path.slice(0, -1)) !== undefined
+}
+
+/**
+ * What else is wrong with an entry whose kind nobody knows: the faults that it would have as the kind that fits it best, so
+ * that they are not found only once the kind is mended.
+ */
+function findBehindKind(schema: z.ZodType, tree: SchemaNode, root: unknown, path: ConfigPath): Finding[] {
+  const entry = path.slice(0, -1)
+  const kinds = kindsOf(branchesAt(tree, root, entry) ?? [])
+  const near = nearestWord(String(valueAt(root, path)), kinds)
+  const tries = (near === undefined ? kinds : [near]).map((kind) => {
+    const mended = withValue(root, path, kind)
+    const issues = schema.safeParse(mended).error?.issues ?? []
+    return issues
+      .flatMap((issue) => explain(issue, tree, mended))
+      .filter((found) => same(found.path.slice(0, entry.length), entry))
+  })
+  return tries.sort((a, b) => a.length - b.length)[0] ?? []
+}
+
+/** A copy of `root` with another value at `path`, which leads somewhere. */
+function withValue(root: unknown, path: ConfigPath, value: unknown): unknown {
+  const copy = structuredClone(root)
+  const above = valueAt(copy, path.slice(0, -1)) as Record<string | number, unknown>
+  above[path.at(-1) ?? ''] = value
+  return copy
 }
 
 function explain(issue: z.core.$ZodIssue, tree: SchemaNode, root: unknown): Finding[] {
@@ -130,8 +164,21 @@ function chosenBranch(node: SchemaNode, value: unknown): SchemaNode {
   const kind = valueAt(value, ['kind'])
   const branch = node.oneOf.find(({ properties }) => properties?.['kind']?.const === kind)
   if (branch) return branch
-  const kinds = node.oneOf.map(({ properties }) => properties?.['kind']?.const)
+  const kinds = kindsOf(node.oneOf)
   return { type: 'object', properties: { kind: { enum: kinds, description: `one of ${kinds.join(', ')}` } } }
+}
+
+/** The branches of a choice at `path`, where there is one and the value has not chosen. */
+function branchesAt(tree: SchemaNode, root: unknown, path: ConfigPath): readonly SchemaNode[] | undefined {
+  const above = nodeAt(tree, root, path.slice(0, -1))
+  const part = path.at(-1)
+  const node = typeof part === 'number' ? above?.items : above?.properties?.[part ?? '']
+  const kind = valueAt(root, [...path, 'kind'])
+  return node?.oneOf?.some(({ properties }) => properties?.['kind']?.const === kind) ? undefined : node?.oneOf
+}
+
+function kindsOf(branches: readonly SchemaNode[]): string[] {
+  return branches.map(({ properties }) => String(properties?.['kind']?.const))
 }
 
 /** The value at a path, or undefined where the path leads nowhere. */
