@@ -38,7 +38,7 @@ export interface EvidenceShelf {
    * different ciphertexts.
    */
   has(evidenceId: string): boolean
-  /** Records that a violation left no evidence, and why. */
+  /** Records that a violation left no evidence, and why. Recording the same again changes nothing: vision may not have heard. */
   recordDiscarded(discarded: DiscardedEvidence, at: EpochMs): void
 }
 
@@ -49,6 +49,9 @@ export function evidenceShelf(
   const known = db.prepare<[string, string], { sha256: string }>(
     `SELECT ciphertext_sha256 AS sha256 FROM evidence WHERE evidence_id = ?
      UNION ALL SELECT ciphertext_sha256 FROM tombstone WHERE evidence_id = ?`,
+  )
+  const discardedBefore = db.prepare<[string]>(
+    `SELECT 1 FROM audit WHERE kind = 'evidence-discarded' AND json_extract(details, '$.evidenceId') = ?`,
   )
   const nextSequence = db.prepare<[], { sequence: number }>(
     'UPDATE meta SET last_sequence = last_sequence + 1 RETURNING last_sequence AS sequence',
@@ -99,9 +102,10 @@ export function evidenceShelf(
     },
 
     recordDiscarded({ evidenceId, camera, ruleId, judgedAt, code }, at) {
-      transact(db, () =>
-        audit.append('evidence-discarded', { evidenceId, camera, ruleId, judgedAt, code }, at),
-      )
+      transact(db, () => {
+        if (discardedBefore.get(evidenceId)) return
+        audit.append('evidence-discarded', { evidenceId, camera, ruleId, judgedAt, code }, at)
+      })
     },
   }
 }

@@ -73,6 +73,7 @@ const MIGRATIONS = [
     hash TEXT NOT NULL
   ) STRICT;
   CREATE INDEX audit_at ON audit (at);
+  CREATE INDEX audit_discarded ON audit (json_extract(details, '$.evidenceId')) WHERE kind = 'evidence-discarded';
 
   CREATE TABLE schedule_run (
     job TEXT PRIMARY KEY,

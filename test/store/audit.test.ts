@@ -13,19 +13,23 @@ function fill(folder: string): void {
   for (let at = 1000; at < 1010; at++) store.evidence.commit(sealedFixture(100), aboutAt(at))
 }
 
-await t.test('a discarded violation leaves an audit row and nothing else', async (t) => {
-  using store = openTestStore(t.testdir())
-  const discarded = {
-    evidenceId: 'e',
-    camera: 'north',
-    ruleId: 'bus-stop',
-    judgedAt: '2026-03-01T08:15:30.250Z',
-    code: 'ERR_REDACTION_UNCHECKED',
-  }
-  store.evidence.recordDiscarded(discarded, 1000.7)
-  t.same(store.audit.list(10), [{ sequence: 1, at: 1000, kind: 'evidence-discarded', details: discarded }])
-  t.equal(store.inventory.counts().pending, 0)
-})
+await t.test(
+  'a discarded violation leaves one audit row and nothing else, however often it is told',
+  async (t) => {
+    using store = openTestStore(t.testdir())
+    const discarded = {
+      evidenceId: 'e',
+      camera: 'north',
+      ruleId: 'bus-stop',
+      judgedAt: '2026-03-01T08:15:30.250Z',
+      code: 'ERR_REDACTION_UNCHECKED',
+    }
+    store.evidence.recordDiscarded(discarded, 1000.7)
+    store.evidence.recordDiscarded(discarded, 2000)
+    t.same(store.audit.list(10), [{ sequence: 1, at: 1000, kind: 'evidence-discarded', details: discarded }])
+    t.equal(store.inventory.counts().pending, 0)
+  },
+)
 
 await t.test('every change from outside breaks the chain', async (t) => {
   const changes = [
