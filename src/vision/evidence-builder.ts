@@ -27,23 +27,30 @@ const TIMEOUT_MS = 180_000
  * @throws RoadveilError ERR_MODEL_* from the thread
  */
 export async function openEvidenceBuilder(models: ModelSource): Promise<EvidenceBuilder> {
-  let worker = await startWorker(models)
+  let worker: Worker | undefined
   let turn: Promise<unknown> = Promise.resolve()
-  let closed = false
 
-  const restart = async (): Promise<void> => {
-    await worker.terminate()
-    if (!closed) worker = await startWorker(models)
+  /** The thread, started afresh where the last one hung or died. */
+  const liveWorker = async (): Promise<Worker> => {
+    if (worker) return worker
+    const started = await startWorker(models)
+    started.once('exit', () => {
+      if (worker === started) worker = undefined
+    })
+    return (worker = started)
   }
   const buildNow = async (job: EvidenceJob, aftermath: Promise<JobAftermath>): Promise<RedactedEvidence> => {
-    const answer = await ask(worker, job, aftermath).catch(async (error: unknown) => {
-      await restart()
+    const thread = await liveWorker()
+    const answer = await ask(thread, job, aftermath).catch(async (error: unknown) => {
+      worker = undefined
+      await thread.terminate()
       throw error
     })
     if (answer.type === 'built') return { facts: answer.facts, files: answer.files }
     if (answer.type === 'failed') throw new RoadveilError(answer.code, answer.message)
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'the evidence builder gave no answer')
   }
+  await liveWorker()
   return {
     build(job, aftermath, signal) {
       const result = turn.then(async () => {
@@ -54,8 +61,7 @@ export async function openEvidenceBuilder(models: ModelSource): Promise<Evidence
       return result
     },
     async [Symbol.asyncDispose]() {
-      closed = true
-      await worker.terminate()
+      await worker?.terminate()
     },
   }
 }
@@ -63,6 +69,8 @@ export async function openEvidenceBuilder(models: ModelSource): Promise<Evidence
 async function startWorker(models: ModelSource): Promise<Worker> {
   const file = new URL(`./evidence-worker${extname(import.meta.filename)}`, import.meta.url)
   const worker = new Worker(file, { workerData: models })
+  // Whoever waits for a message hears of it; a thread that dies while it is idle must not take the process with it.
+  worker.on('error', () => undefined)
   await nextMessage(worker)
   return worker
 }

@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Camera, openCamera } from '../camera/camera.ts'
 import { connectVault } from '../channel/link.ts'
 import type { VisionStats } from '../channel/messages.ts'
@@ -7,10 +6,10 @@ import type { Config } from '../config/config.ts'
 import { openObjectDetector } from '../detection/objects.ts'
 import { loadModelSource } from '../detection/source.ts'
 import { type Provenance } from '../evidence/facts.ts'
-
 import { readBootId, readClockState } from '../health/clock.ts'
 import type { Logger } from '../log.ts'
 import { VERSION } from '../version.ts'
+import { pause, untilAborted } from '../waiting.ts'
 import { openEvidenceBuilder } from './evidence-builder.ts'
 import { type EvidenceCounts, createEvidenceDesk } from './evidence-desk.ts'
 import { type Watch, createWatch } from './watch-camera.ts'
@@ -85,7 +84,7 @@ export async function runVision(
   async function report(): Promise<void> {
     while (!until.aborted) {
       link.report(statsOf(watches, desk.counts, link.waiting))
-      await sleep(REPORT_EVERY_MS, undefined, { signal: until }).catch(() => undefined)
+      await pause(REPORT_EVERY_MS, until)
     }
   }
 }
@@ -123,9 +122,4 @@ function cameraStats(camera: Camera): VisionStats['cameras'][number] {
 function placeOf({ site }: Config): Provenance['place'] {
   const { latitude, longitude } = site
   return latitude === undefined || longitude === undefined ? null : { latitude, longitude }
-}
-
-async function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }
