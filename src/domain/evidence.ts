@@ -84,12 +84,14 @@ export type Region = z.infer<typeof regionSchema>
 const redactedPictureSchema = z.strictObject({
   capturedAt: instant,
   frameNumber: z.int().nonnegative(),
-  regions: z.array(regionSchema),
+  regions: z.array(regionSchema).max(1_000),
 })
 
+// An ending, so that no file can have the name of the receiver's folder for the sealed form.
+const fileName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,57}\.(jpg|png|mp4)$/)
+
 const fileSchema = z.strictObject({
-  // An ending, so that no file can have the name of the receiver's folder for the sealed form.
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,57}\.(jpg|png|mp4)$/),
+  name: fileName,
   mediaType: z.enum(['image/jpeg', 'image/png', 'video/mp4']),
   bytes: z.int().positive(),
   sha256,
@@ -111,10 +113,11 @@ const plateReadingSchema = z.strictObject({
         confidence: z.number().min(0).max(1),
       }),
     )
+    .max(1_000)
     .describe('What was read in each frame'),
   crop: z
     .strictObject({
-      file: z.string(),
+      file: fileName,
       capturedAt: instant,
       frameNumber: z.int().nonnegative(),
       box: boxSchema,
@@ -131,7 +134,7 @@ export const evidenceFactsSchema = z.strictObject({
   device: slug,
   camera: slug,
   place: z.strictObject({ latitude: z.number(), longitude: z.number() }).nullable(),
-  timeZone: z.string(),
+  timeZone: z.string().max(64),
   bootId: z.string().max(64),
   clock: clockStateSchema,
   times: z.strictObject({ entered: timeSchema, judged: timeSchema }),
@@ -144,12 +147,15 @@ export const evidenceFactsSchema = z.strictObject({
     path: z.array(z.strictObject({ at: instant, box: boxSchema, seen: z.boolean() })).max(20_000),
   }),
   plate: plateReadingSchema,
-  pictures: z.array(redactedPictureSchema.extend({ file: z.string() })).describe('The stills'),
-  clip: z.strictObject({ file: z.string(), frames: z.array(redactedPictureSchema) }),
+  pictures: z
+    .array(redactedPictureSchema.extend({ file: fileName }))
+    .max(8)
+    .describe('The stills'),
+  clip: z.strictObject({ file: fileName, frames: z.array(redactedPictureSchema).max(1_000) }),
   software: z.strictObject({
-    version: z.string(),
+    version: z.string().max(32),
     configSha256: sha256,
-    models: z.array(z.strictObject({ role: z.string(), file: z.string(), sha256 })),
+    models: z.array(z.strictObject({ role: z.string().max(64), file: z.string().max(255), sha256 })).max(32),
   }),
   files: z.array(fileSchema).min(1).max(32).describe('Every file of the evidence but this one'),
 })
