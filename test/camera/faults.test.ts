@@ -32,7 +32,10 @@ await t.test(
     await gone[Symbol.asyncDispose]()
 
     const cameras = {
-      good: quickCamera(cameraConfig(good.url, { credentialsFile: good.credentialsFile })).camera,
+      // With the usual patience: a slow machine is not its fault.
+      good: quickCamera(cameraConfig(good.url, { credentialsFile: good.credentialsFile }), {
+        stallMs: 20_000,
+      }).camera,
       hanging: quickCamera(cameraConfig(`rtsp://127.0.0.1:${hanging.port}/cam`)).camera,
       noisy: quickCamera(cameraConfig(`rtsp://127.0.0.1:${noisy.port}/cam`)).camera,
       gone: quickCamera(cameraConfig(`rtsp://127.0.0.1:${gone.port}/cam`)).camera,
