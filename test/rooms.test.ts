@@ -4,7 +4,7 @@ import t from 'tap'
 
 /** From the ground up: a room imports only from rows below its own, never from a neighbour in its row. */
 const ROWS: readonly (readonly string[])[] = [
-  ['scrub', 'version', 'domain', 'errors'],
+  ['scrub', 'version', 'waiting', 'byte-reader', 'domain', 'errors'],
   ['log'],
   ['config-file'],
   ['config'],
@@ -29,7 +29,7 @@ const ROWS: readonly (readonly string[])[] = [
 /** Rooms with a list of their own, which is stricter than their row. */
 const ONLY: Readonly<Record<string, readonly string[]>> = {
   domain: [],
-  receiver: ['config-file', 'domain', 'errors', 'log', 'protocol', 'sealing', 'scrub'],
+  receiver: ['config-file', 'domain', 'errors', 'log', 'protocol', 'sealing', 'scrub', 'waiting'],
   trial: ['domain', 'errors', 'protocol', 'sealing'],
 }
 

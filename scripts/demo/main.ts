@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { askVault } from '../../src/channel/control.ts'
 import type { VaultStatus } from '../../src/channel/control-messages.ts'
+import { pause } from '../../src/waiting.ts'
 import { CREDENTIALS_FILE, openDemoCamera } from './camera.ts'
 import { Children } from './children.ts'
 import { createLiveDisplay, liveLine } from './live.ts'
@@ -106,7 +106,7 @@ async function watch(
     }
     if (values.once && performance.now() > deadline)
       throw new Error(`nothing was confirmed within 3 minutes: ${reason(status, logs)}`)
-    await sleep(1_000, undefined, { signal }).catch(() => undefined)
+    await pause(1_000, signal)
   }
   display.leave()
   if (values.once && !summarized) throw new Error('stopped before anything was confirmed')

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { parseDocument } from 'yaml'
 import type { DemoCamera } from './camera.ts'
+import { freePort } from './free-port.ts'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -19,7 +19,7 @@ export interface Trial {
   readonly evidence: string
 }
 
-export function roadveil(...args: readonly string[]): string {
+function roadveil(...args: readonly string[]): string {
   const [node = '', ...program] = ROADVEIL
   const { status, stdout } = spawnSync(node, [...program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   if (status === 0) return stdout.toString()
@@ -44,24 +44,9 @@ export async function makeTrial(
   config.set('runtimeDirectory', runtimeDirectory)
   config.setIn(['models', 'directory'], modelDirectory())
   config.setIn(['site', 'name'], isBuiltIn ? 'The built-in street scene' : 'Demo')
-  config.set('cameras', [
-    {
-      id: 'cam-1',
-      url: camera.url,
-      ...(camera.credentialsFile === undefined ? {} : { credentialsFile: camera.credentialsFile }),
-      zones: [{ id: 'bus-stop', polygon: isBuiltIn ? BUS_STOP : WHOLE_PICTURE }],
-      rules: [
-        {
-          id: 'bus-stop-clear',
-          kind: 'no-stopping',
-          zone: 'bus-stop',
-          limitSeconds: 5,
-          mode: 'live',
-          effectiveFrom: '2026-01-01T00:00:00Z',
-        },
-      ],
-    },
-  ])
+  const { url, credentialsFile } = camera
+  const source = credentialsFile === undefined ? { url } : { url, credentialsFile }
+  config.set('cameras', [sceneCamera('cam-1', source, isBuiltIn ? BUS_STOP : WHOLE_PICTURE)])
   writeFileSync(trial.config, config.toString())
   if (modelDirectory() === DOWNLOADED) {
     mkdirSync(DOWNLOADED, { recursive: true })
@@ -73,6 +58,8 @@ export async function makeTrial(
 
 const BESIDE = `${project}../shared/models`
 const DOWNLOADED = `${project}.models`
+/** Folders in which a checkout may have the networks. */
+export const MODEL_DIRECTORIES = [BESIDE, DOWNLOADED]
 
 export function modelDirectory(): string {
   return existsSync(`${BESIDE}/yolox_nano.onnx`) ? BESIDE : DOWNLOADED
@@ -93,11 +80,25 @@ const WHOLE_PICTURE = [
   [0, 1],
 ]
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('there is no free port')
-  return address.port
+/** The settings of a camera that lets nobody stop: in the bus stop of the built-in scene, or elsewhere. */
+export function sceneCamera(
+  id: string,
+  source: { readonly url: string } & Readonly<Record<string, string>>,
+  polygon: readonly (readonly number[])[] = BUS_STOP,
+) {
+  return {
+    id,
+    ...source,
+    zones: [{ id: 'bus-stop', polygon }],
+    rules: [
+      {
+        id: 'bus-stop-clear',
+        kind: 'no-stopping',
+        zone: 'bus-stop',
+        limitSeconds: 5,
+        mode: 'live',
+        effectiveFrom: '2026-01-01T00:00:00Z',
+      },
+    ],
+  }
 }

@@ -2,20 +2,22 @@ import type { CameraConfig } from '../config/config.ts'
 import type { AnalysisFrame, Arrival, EpochMs } from '../domain/frame.ts'
 import { isRoadveilError, RoadveilError, type ErrorCode } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { Backoff } from './backoff.ts'
+import { backoffMs, pause } from '../waiting.ts'
 import { LiveTime, recordedTime } from './capture-time.ts'
 import { Handover } from './handover.ts'
 import { PacketRing } from './packet-ring.ts'
 import { runSession } from './session.ts'
 import { Watchdog } from './watchdog.ts'
 
-export type { CaptureSpan, PacketClip } from './packet-ring.ts'
 export { PacketRing } from './packet-ring.ts'
 
 /** What is kept of one camera's video in memory at most. */
 const MAX_RING_BYTES = 64 * 1024 * 1024
 /** Without a usable frame for so long, a camera is restarted. */
 const STALL_MS = 20_000
+const BACKOFF = { minMs: 1_000, maxMs: 60_000 }
+/** As if it had failed so often that the next wait is the longest. */
+const MANY_FAILURES = 16
 
 /** One camera: its frames, its recent video, and how it is doing. */
 export interface Camera {
@@ -42,8 +44,6 @@ export interface CameraStats {
   readonly dropped: number
   /** Connections after the first. */
   readonly restarts: number
-  /** How often capture times were set anew because camera and host clock had drifted apart. */
-  readonly reanchored: number
   readonly lastErrorCode?: ErrorCode
   /** Capture time. */
   readonly lastFrameAt?: EpochMs
@@ -83,14 +83,14 @@ class SupervisedCamera implements Camera {
   readonly #isRecording: boolean
   readonly #clock: () => Arrival
   readonly #watchdog: Watchdog
-  readonly #backoff: Backoff
+  /** Connections that failed since the last steady one. */
+  #failures = 0
   #sequence = 0
   #stats: Omit<CameraStats, 'fps'> = {
     state: 'connecting',
     frames: 0,
     dropped: 0,
     restarts: 0,
-    reanchored: 0,
     sourceWidth: 0,
     sourceHeight: 0,
   }
@@ -103,7 +103,6 @@ class SupervisedCamera implements Camera {
     this.#isRecording = config.url.startsWith('file:')
     this.#clock = deps.clock ?? hostClock
     this.#watchdog = new Watchdog(config.analysisFps, deps.stallMs ?? STALL_MS)
-    this.#backoff = new Backoff(deps.backoff ?? { minMs: 1_000, maxMs: 60_000 })
   }
 
   stats(): CameraStats {
@@ -175,9 +174,9 @@ class SupervisedCamera implements Camera {
 
   async #connect(handover: Handover<AnalysisFrame>, signal: AbortSignal): Promise<void> {
     const config = this.#config
-    const live = this.#isRecording ? undefined : new LiveTime()
-    const time = live ?? recordedTime(config.replayStartsAt ?? this.#clock().hostAt)
-    const reanchoredBefore = this.#stats.reanchored
+    const time = this.#isRecording
+      ? recordedTime(config.replayStartsAt ?? this.#clock().hostAt)
+      : new LiveTime()
     await runSession(
       config,
       {
@@ -195,7 +194,6 @@ class SupervisedCamera implements Camera {
           this.#markLive()
           if (this.#isRecording && config.replay === 'fast') await handover.put(frame)
           else if (!handover.offer(frame)) this.#update({ dropped: this.#stats.dropped + 1 })
-          if (live) this.#update({ reanchored: reanchoredBefore + live.reanchored })
         },
       },
       signal,
@@ -203,7 +201,7 @@ class SupervisedCamera implements Camera {
   }
 
   #markLive(): void {
-    if (this.#watchdog.isSteady(this.#clock().monotonicMs)) this.#backoff.reset()
+    if (this.#watchdog.isSteady(this.#clock().monotonicMs)) this.#failures = 0
     if (this.#stats.state === 'live') return
     this.#update({ state: 'live' })
     const { sourceWidth: width, sourceHeight: height } = this.#stats
@@ -212,11 +210,13 @@ class SupervisedCamera implements Camera {
 
   async #wait(error: RoadveilError, signal: AbortSignal): Promise<void> {
     // A camera locks the account of who keeps trying.
-    if (error.code === 'ERR_CAMERA_UNAUTHORIZED') this.#backoff.escalate()
-    const delayMs = this.#backoff.next()
+    if (error.code === 'ERR_CAMERA_UNAUTHORIZED') this.#failures = MANY_FAILURES
+    this.#failures += 1
+    const { minMs, maxMs } = this.#deps.backoff ?? BACKOFF
+    const delayMs = Math.max(minMs, backoffMs(this.#failures, minMs, maxMs))
     this.#update({ state: 'waiting' })
     this.#deps.logger.warn('camera is lost and will be reconnected', { camera: this.id, error, delayMs })
-    await this.#backoff.wait(delayMs, signal)
+    await pause(delayMs, signal)
   }
 
   #update(change: Partial<Omit<CameraStats, 'fps'>>): void {

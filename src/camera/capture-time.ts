@@ -26,8 +26,6 @@ export function recordedTime(startsAt: EpochMs): CaptureTime {
  * has two time lines.
  */
 export class LiveTime implements CaptureTime {
-  /** How often the anchor was moved. */
-  reanchored = 0
   #current: { readonly fromPts: number; readonly anchor: EpochMs } | undefined
   #previousAnchor: EpochMs | undefined
   #pending: EpochMs | undefined
@@ -43,7 +41,6 @@ export class LiveTime implements CaptureTime {
       this.#previousAnchor = this.#current.anchor
       this.#current = { fromPts: packet.pts, anchor: this.#pending }
       this.#pending = undefined
-      this.reanchored++
     }
     this.#windowStart ??= monotonicMs
     this.#earliest = Math.min(this.#earliest, hostAt - packet.pts)

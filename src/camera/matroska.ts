@@ -1,5 +1,5 @@
 import { RoadveilError } from '../errors.ts'
-import { ByteReader } from './byte-reader.ts'
+import { RecordingReader } from './recording-reader.ts'
 
 /**
  * A streaming reader for the Matroska that ffmpeg writes into a pipe: one video track, a segment of unknown size,
@@ -79,7 +79,7 @@ export async function* readMatroska(
   source: AsyncIterable<Uint8Array>,
   maxBlockBytes: number,
 ): AsyncGenerator<MatroskaPart, void, undefined> {
-  const bytes = new ByteReader(source)
+  const bytes = new RecordingReader(source)
   try {
     yield await readHeader(bytes)
     // The children of a cluster are read as if they followed it: its size says nothing that they do not say themselves.
@@ -91,12 +91,12 @@ export async function* readMatroska(
       if (id === ID.cluster) {
         clusterPts = undefined
       } else if (id === ID.timestamp) {
-        clusterPts = unsigned(await bytes.take(bounded(size, 8)))
+        clusterPts = unsigned(await bytes.takeAll(bounded(size, 8)))
       } else if (id === ID.simpleBlock) {
         if (clusterPts === undefined) throw garbage('a block without a cluster time')
-        yield parseBlock(await bytes.take(bounded(size, maxBlockBytes + 16)), clusterPts)
+        yield parseBlock(await bytes.takeAll(bounded(size, maxBlockBytes + 16)), clusterPts)
       } else if (SKIPPED.has(id)) {
-        await bytes.take(bounded(size, MAX_HEADER_BYTES))
+        await bytes.takeAll(bounded(size, MAX_HEADER_BYTES))
       } else {
         throw garbage(`an unexpected element ${id.toString(16)}`)
       }
@@ -107,12 +107,12 @@ export async function* readMatroska(
 }
 
 /** Reads up to and including the head of the first cluster. */
-async function readHeader(bytes: ByteReader): Promise<MatroskaHeader> {
+async function readHeader(bytes: RecordingReader): Promise<MatroskaHeader> {
   bytes.record(MAX_HEADER_BYTES)
   const first = await readId(bytes)
   if (first === undefined) throw endedEarly()
   if (first !== ID.ebml) throw garbage('no EBML header')
-  await bytes.take(bounded(await readSize(bytes), 1024))
+  await bytes.takeAll(bounded(await readSize(bytes), 1024))
   if ((await readId(bytes)) !== ID.segment) throw garbage('no segment')
   if ((await readSize(bytes)) !== UNKNOWN_SIZE) throw garbage('a segment of fixed size')
 
@@ -126,7 +126,7 @@ async function readHeader(bytes: ByteReader): Promise<MatroskaHeader> {
       if (!track) throw garbage('no video track')
       return { kind: 'header', bytes: bytes.recording().slice(0, headerEnd), ...track }
     }
-    const body = await bytes.take(bounded(size, MAX_HEADER_BYTES))
+    const body = await bytes.takeAll(bounded(size, MAX_HEADER_BYTES))
     if (id === ID.tracks) track = parseTracks(body)
     else if (id === ID.info) checkInfo(body)
     else if (!SKIPPED.has(id)) throw garbage(`an unexpected element ${id.toString(16)} in the header`)
@@ -189,17 +189,16 @@ function* elements(body: Uint8Array): Generator<{ readonly id: number; readonly 
 }
 
 /** The next element's id, marker bits included, or undefined at the end of the stream. */
-async function readId(bytes: ByteReader): Promise<number | undefined> {
-  const first = await bytes.takeByte()
+async function readId(bytes: RecordingReader): Promise<number | undefined> {
+  const [first] = (await bytes.take(1)) ?? []
   if (first === undefined) return undefined
-  const rest = await bytes.take(lengthOf(first, 4) - 1)
+  const rest = await bytes.takeAll(lengthOf(first, 4) - 1)
   return rest.reduce((value, byte) => value * 256 + byte, first)
 }
 
-async function readSize(bytes: ByteReader): Promise<number> {
-  const first = await bytes.takeByte()
-  if (first === undefined) throw new RoadveilError('ERR_CAMERA_ENDED', 'the stream ended inside an element')
-  const rest = await bytes.take(lengthOf(first, 8) - 1)
+async function readSize(bytes: RecordingReader): Promise<number> {
+  const [first = 0] = await bytes.takeAll(1)
+  const rest = await bytes.takeAll(lengthOf(first, 8) - 1)
   return sizeValue(Uint8Array.of(first, ...rest))
 }
 

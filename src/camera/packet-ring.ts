@@ -17,8 +17,6 @@ export interface PacketClip {
   readonly bytes: Uint8Array
   /** `capturedAt = anchor + pts` for the times in `bytes`. */
   readonly anchor: EpochMs
-  /** Capture times of the first and the last picture in `bytes`. */
-  readonly span: CaptureSpan
   /** Pixels of the pictures in `bytes`. */
   readonly width: number
   /** Pixels of the pictures in `bytes`. */
@@ -55,10 +53,6 @@ interface Waiter {
  * first, then the oldest that is.
  */
 export class PacketRing {
-  /** Segments that were held and had to go all the same. */
-  droppedHeld = 0
-  /** Segments that went before the pre-roll was over. */
-  droppedEarly = 0
   readonly #preRollMs: number
   readonly #maxBytes: number
   #segments: Segment[] = []
@@ -177,14 +171,12 @@ export class PacketRing {
       .slice(0, Math.max(last, 0) + 1)
       // Pictures before the key frame in time need the ones before it to be decoded.
       .filter((packet) => packet.pts >= key.pts)
-    const lastPts = wanted.reduce((latest, packet) => Math.max(latest, packet.pts), key.pts)
     return {
       bytes: writeMatroska(
         first.header.bytes,
         wanted.map((packet) => ({ ...packet, pts: packet.pts - key.pts })),
       ),
       anchor: first.anchor + key.pts,
-      span: { fromMs: first.startMs, toMs: first.anchor + lastPts },
       width: first.header.width,
       height: first.header.height,
     }
@@ -246,8 +238,6 @@ export class PacketRing {
       const old = this.#segments.filter((segment) => segment !== this.#current)
       const victim = old.find((segment) => !held.has(segment)) ?? old[0] ?? this.#current
       if (!victim) return
-      if (held.has(victim)) this.droppedHeld++
-      else this.droppedEarly++
       this.#segments = this.#segments.filter((segment) => segment !== victim)
       this.#bytes -= victim.bytes
       // Without its key frame the rest of this group is of no use.

@@ -52,6 +52,8 @@ const statusSchema = z.strictObject({
     /** Since the process started. */
     delivered: count,
     lastReceiptAt: instant.nullable(),
+    /** Receipts that were not believed, since the process started. */
+    refusedReceipts: count,
     /** Why the last try failed. */
     code: z.string().nullable(),
   }),
@@ -70,6 +72,8 @@ const evidenceRowSchema = z.strictObject({
   /** `outbox`: without a receipt. `held`: delivered, kept by a legal hold or, after its release, until the next purge. */
   state: z.enum(['outbox', 'held']),
   attempts: count,
+  /** Why the last attempt failed. */
+  code: z.string().nullable(),
   hold: z
     .strictObject({
       reason: z.string(),

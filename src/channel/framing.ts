@@ -1,3 +1,4 @@
+import { ByteReader } from '../byte-reader.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 
 /**
@@ -44,23 +45,20 @@ export function encodeFrame(frame: Frame): Uint8Array[] {
  * or breaks within a frame.
  */
 export async function* readFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<Frame, void, undefined> {
-  const bytes = new ByteReader(source)
+  const bytes = new ByteReader(source, endedWithin)
   try {
     for (;;) {
       const length = await bytes.take(LENGTH_BYTES)
       if (!length) return
-      const headerBytes = length.readUInt32BE()
+      const headerBytes = new DataView(length.buffer).getUint32(0)
       checkHeaderLength(headerBytes)
       const { message, sizes } = parseHeader(await bytes.takeAll(headerBytes))
       const parts: Uint8Array[] = []
       for (const size of sizes) parts.push(await bytes.takeAll(size))
       yield { message, parts }
     }
-  } catch (error) {
-    if (isRoadveilError(error)) throw error
-    throw new RoadveilError('ERR_CHANNEL_CLOSED', 'the connection broke', { cause: error })
   } finally {
-    await bytes.stop()
+    await bytes.close()
   }
 }
 
@@ -86,7 +84,7 @@ function checkParts(sizes: readonly unknown[]): asserts sizes is readonly number
   }
 }
 
-function parseHeader(bytes: Buffer): { message: unknown; sizes: readonly number[] } {
+function parseHeader(bytes: Uint8Array): { message: unknown; sizes: readonly number[] } {
   let header: unknown
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes), refusePrototype)
@@ -117,46 +115,8 @@ function refusePrototype(key: string, value: unknown): unknown {
   return value
 }
 
-/** Takes exact numbers of bytes out of a stream of chunks. */
-class ByteReader {
-  readonly #chunks: AsyncIterator<Uint8Array>
-  #rest: Uint8Array = new Uint8Array(0)
-
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#chunks = source[Symbol.asyncIterator]()
-  }
-
-  /** The next `size` bytes, or undefined where the stream ends before the first of them. */
-  async take(size: number): Promise<Buffer | undefined> {
-    const taken = Buffer.allocUnsafe(size)
-    let filled = 0
-    while (filled < size) {
-      if (this.#rest.byteLength === 0) {
-        const next = await this.#chunks.next()
-        if (next.done) {
-          if (filled === 0) return undefined
-          throw new RoadveilError('ERR_CHANNEL_CLOSED', 'the connection ended within a message')
-        }
-        this.#rest = next.value
-        continue
-      }
-      const part = this.#rest.subarray(0, size - filled)
-      taken.set(part, filled)
-      filled += part.byteLength
-      this.#rest = this.#rest.subarray(part.byteLength)
-    }
-    return taken
-  }
-
-  /** The next `size` bytes of a frame that has begun. */
-  async takeAll(size: number): Promise<Buffer> {
-    const taken = await this.take(size)
-    if (!taken) throw new RoadveilError('ERR_CHANNEL_CLOSED', 'the connection ended within a message')
-    return taken
-  }
-
-  /** Ends the stream. */
-  async stop(): Promise<void> {
-    await this.#chunks.return?.()
-  }
+function endedWithin(cause?: unknown): RoadveilError {
+  return cause === undefined
+    ? new RoadveilError('ERR_CHANNEL_CLOSED', 'the connection ended within a message')
+    : new RoadveilError('ERR_CHANNEL_CLOSED', 'the connection broke', { cause })
 }

@@ -5,6 +5,7 @@ import type { DiscardedEvidence, RedactedEvidence } from '../domain/evidence.ts'
 import { ERRORS, isRoadveilError, RoadveilError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { backoffMs, pause } from '../waiting.ts'
 import { openConnection } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { encodeFrame } from './framing.ts'
@@ -31,8 +32,6 @@ export interface VaultLink extends AsyncDisposable {
   report(stats: VisionStats): void
   /** Evidence that vault has not confirmed. */
   readonly waiting: number
-  /** True while vault is connected. */
-  readonly connected: boolean
   /**
    * Resolves when the link is closed. Rejects with ERR_CHANNEL_VERSION or ERR_CHANNEL_CONFIG when vault has refused this
    * process for five seconds: then only a restart helps.
@@ -143,10 +142,8 @@ function createLink(
         discards.detach()
         opened?.destroy()
       }
-      // Not by the protocol room's backoff: vision, which uses this, has nothing to do with the way to the city.
-      const fullMs = Math.min(RECONNECT_MS.most, RECONNECT_MS.first * 2 ** attempt++)
-      const delayMs = fullMs * (0.5 + Math.random() / 2)
-      await sleep(delayMs, undefined, { signal: until }).catch(() => undefined)
+      attempt += 1
+      await pause(backoffMs(attempt, RECONNECT_MS.first, RECONNECT_MS.most), until)
     }
   }
 
@@ -175,9 +172,6 @@ function createLink(
     },
     get waiting() {
       return evidence.waiting
-    },
-    get connected() {
-      return connection !== undefined
     },
     done,
     async [Symbol.asyncDispose]() {

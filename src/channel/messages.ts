@@ -51,7 +51,6 @@ export const visionStatsSchema = z.strictObject({
   }),
 })
 export type VisionStats = z.infer<typeof visionStatsSchema>
-export type CameraStats = z.infer<typeof cameraStatsSchema>
 
 const discardedSchema = z.strictObject({
   evidenceId,

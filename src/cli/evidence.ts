@@ -94,19 +94,24 @@ function evidenceLines(rows: readonly EvidenceRow[]): string[] {
   const header = ['EVIDENCE', 'CAMERA', 'JUDGED', 'SIZE', 'STATE']
   return tableLines(
     header,
-    rows.map(({ evidenceId, camera, judgedAt, bytes, state, attempts, hold }) => [
+    rows.map(({ evidenceId, camera, judgedAt, bytes, ...standing }) => [
       evidenceId,
       camera,
       timeText(judgedAt),
       sizeText(bytes),
-      stateText(state, attempts, hold !== null),
+      stateText(standing),
     ]),
   )
 }
 
-function stateText(state: EvidenceRow['state'], attempts: number, held: boolean): string {
-  const tries = state === 'outbox' && attempts > 0 ? `, ${attempts} ${attempts === 1 ? 'try' : 'tries'}` : ''
-  return `${state}${tries}${held ? ', on hold' : ''}`
+function stateText({
+  state,
+  attempts,
+  code,
+  hold,
+}: Omit<EvidenceRow, 'evidenceId' | 'camera' | 'judgedAt' | 'bytes'>): string {
+  const tries = attempts > 0 ? `, ${attempts} ${attempts === 1 ? 'try' : 'tries'}` : ''
+  return `${state}${tries}${code ? ` (${code})` : ''}${hold ? ', on hold' : ''}`
 }
 
 function evidenceId(text: string): string {

@@ -71,7 +71,8 @@ function deliveryText({ delivery }: VaultStatus): string {
   const state = delivery.connected
     ? `connected${delivery.code ? `, the last try failed (${delivery.code})` : ''}`
     : `not connected${delivery.code ? ` (${delivery.code})` : ''}`
-  return `${state}; ${delivery.delivered} delivered since the start, last ${timeText(delivery.lastReceiptAt)}`
+  const refused = delivery.refusedReceipts > 0 ? `; ${delivery.refusedReceipts} receipts not believed` : ''
+  return `${state}; ${delivery.delivered} delivered since the start, last ${timeText(delivery.lastReceiptAt)}${refused}`
 }
 
 function clockText({ clock }: VaultStatus): string {

@@ -2,9 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../log.ts'
 import { scrubCredentials } from '../scrub.ts'
+import { backoffMs, pause } from '../waiting.ts'
 
 /** A process to keep alive. */
 export interface ProcessSpec {
@@ -49,10 +49,10 @@ export async function superviseProcess(
     if (signal.aborted) return 0
     if (code === BAD_CONFIG_EXIT) return 3
     attempt = performance.now() - startedAt > HEALTHY_MS ? 1 : attempt + 1
-    const delayMs = jittered(Math.min(options.minDelayMs * 2 ** (attempt - 1), options.maxDelayMs))
+    const delayMs = backoffMs(attempt, options.minDelayMs, options.maxDelayMs)
     const how = by === null ? { exitCode: code ?? 1 } : { signal: by }
     logger.warn('a process ended and is started again', { role, attempt, delayMs, ...how })
-    await sleep(delayMs, undefined, { signal }).catch(() => undefined)
+    await pause(delayMs, signal)
     if (isStopped(signal)) return 0
   }
 }
@@ -105,9 +105,4 @@ async function forwardLines(stream: Readable, onLine: (line: string) => void): P
     if (line.startsWith('{"level":')) onLine(line)
     else if (/^roadveil: (error|hint): /.test(line)) onLine(scrubCredentials(line))
   }
-}
-
-/** Between 75 and 125 %, so that many boxes do not come back in the same moment after a power cut. */
-function jittered(delayMs: number): number {
-  return Math.round(delayMs * (0.75 + Math.random() / 2))
 }

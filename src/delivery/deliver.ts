@@ -3,8 +3,8 @@ import { RoadveilError } from '../errors.ts'
 import type { BrokerConnection } from '../protocol/connection.ts'
 import { MESSAGE_EXPIRY_SECONDS } from '../protocol/limits.ts'
 import { chunkTopic, manifestTopic, type Station } from '../protocol/topics.ts'
+import type { Outbox, OutboxEntry } from '../store/outbox.ts'
 import type { Mailbox } from './mailbox.ts'
-import type { Outbox, OutboxEntry } from './outbox.ts'
 import type { DeliveryTiming } from './timing.ts'
 
 /** Chunks in memory at once; the connection has as many on their way. */

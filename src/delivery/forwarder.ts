@@ -1,10 +1,10 @@
-import type { EpochMs } from '../domain/frame.ts'
+import { type EpochMs, iso } from '../domain/frame.ts'
 import type { Logger } from '../log.ts'
 import { type BrokerAddress, type BrokerConnection, connectBroker } from '../protocol/connection.ts'
 import { keepConnected } from '../protocol/reconnect.ts'
 import { encodeStatus, type Status } from '../protocol/status.ts'
 import { receiptFilter, type Station, statusTopic } from '../protocol/topics.ts'
-import type { Outbox } from './outbox.ts'
+import type { Outbox } from '../store/outbox.ts'
 import type { VerifyReceipt } from './receipts.ts'
 import { createRounds } from './rounds.ts'
 import { DEFAULT_DELIVERY_TIMING, type DeliveryTiming } from './timing.ts'
@@ -26,8 +26,6 @@ export interface ForwarderState {
   readonly connected: boolean
   /** Why there is no connection, or why the last try failed. */
   readonly lastErrorCode: string | undefined
-  /** Evidence that is being delivered right now. */
-  readonly inFlight: number
   /** Evidence that the city confirmed since the start. */
   readonly settled: number
   /** Receipts that were not believed since the start. */
@@ -79,7 +77,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   const status = (state: Status['state']): Status => ({
     schema: 'roadveil.status.v1',
     state,
-    connectedAt: new Date(deps.now()).toISOString(),
+    connectedAt: iso(deps.now()),
     software: deps.softwareVersion,
   })
 

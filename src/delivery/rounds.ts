@@ -2,12 +2,12 @@ import type { EpochMs } from '../domain/frame.ts'
 import type { Receipt } from '../domain/receipt.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { backoffMs } from '../protocol/backoff.ts'
 import type { BrokerConnection, IncomingMessage } from '../protocol/connection.ts'
 import type { Station } from '../protocol/topics.ts'
+import type { Outbox, OutboxEntry } from '../store/outbox.ts'
+import { backoffMs } from '../waiting.ts'
 import { deliverEvidence } from './deliver.ts'
 import { createMailbox, type Mailbox } from './mailbox.ts'
-import type { Outbox, OutboxEntry } from './outbox.ts'
 import { readReceipt, type VerifyReceipt } from './receipts.ts'
 import type { DeliveryTiming } from './timing.ts'
 
@@ -26,7 +26,6 @@ export interface Rounds {
 
 export interface RoundsState {
   readonly lastErrorCode: string | undefined
-  readonly inFlight: number
   readonly settled: number
   readonly refusedReceipts: number
 }
@@ -155,6 +154,6 @@ export function createRounds(deps: {
       }
     },
     wake,
-    state: () => ({ lastErrorCode, inFlight: mailboxes.size, settled, refusedReceipts }),
+    state: () => ({ lastErrorCode, settled, refusedReceipts }),
   }
 }

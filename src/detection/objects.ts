@@ -1,9 +1,9 @@
 import { familyOf, type Detection, type ObjectClass } from '../domain/detection.ts'
 import type { AnalysisFrame, RawFrame } from '../domain/frame.ts'
-import { clip } from '../domain/geometry.ts'
+import { clip, type PixelBox } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
 import { findModel, requireStages, type ModelSource } from './manifest.ts'
-import { fit, sample, type Canvas, type PixelBox } from './sample.ts'
+import { fit, sample, squareCanvas } from './sample.ts'
 import { openSession } from './session.ts'
 import { suppress } from './suppression.ts'
 import { decodeYolox, type GridObject } from './yolox.ts'
@@ -58,19 +58,12 @@ export async function openObjectDetector(source: ModelSource, threads: 1 | 2 = 1
     )
   }
   const session = await openSession(entry, source.directories, threads)
-  const values = new Float32Array(3 * size * size)
-  const canvas: Canvas = {
-    values,
-    width: size,
-    height: size,
-    ...entry.input,
-    fill: entry.input.letterbox?.fill ?? 0,
-  }
+  const canvas = squareCanvas(size, entry.input)
 
   const look = async (prepare: () => void): Promise<GridObject[]> => {
     const { output } = await session.run(shape, () => {
       prepare()
-      return values
+      return canvas.values
     })
     if (!output) throw new RoadveilError('ERR_DETECTION_FAILED', 'objects: the network gave no grid')
     return decodeYolox(output, size, 5 + entry.classes.length, classes, MIN_SCORE)
@@ -85,7 +78,7 @@ export async function openObjectDetector(source: ModelSource, threads: 1 | 2 = 1
           `an analysis frame has ${frame.width}x${frame.height} pixels`,
         )
       }
-      const objects = await look(() => copyPlanes(frame.planes, values))
+      const objects = await look(() => copyPlanes(frame.planes, canvas.values))
       return toDetections(objects, (box) => ({
         x: box.x / frame.contentWidth,
         y: box.y / frame.contentHeight,

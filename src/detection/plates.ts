@@ -1,10 +1,10 @@
 import type { RawFrame } from '../domain/frame.ts'
-import type { Point } from '../domain/geometry.ts'
+import type { PixelBox, Point } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
 import { findModel, requireStages, type ModelSource } from './manifest.ts'
 import { decodePlates } from './plate-corners.ts'
 import type { FoundRegion } from './region.ts'
-import { fit, sample, type Canvas, type PixelBox } from './sample.ts'
+import { fit, sample, squareCanvas } from './sample.ts'
 import { openSession } from './session.ts'
 import { suppress } from './suppression.ts'
 
@@ -36,14 +36,7 @@ export async function openPlateDetector(
   requireStages(entry, 'letterboxed-planes', 'yolov5-corners')
   const size = role === 'plates' ? 640 : 320
   const session = await openSession(entry, source.directories)
-  const values = new Float32Array(3 * size * size)
-  const canvas: Canvas = {
-    values,
-    width: size,
-    height: size,
-    ...entry.input,
-    fill: entry.input.letterbox?.fill ?? 0,
-  }
+  const canvas = squareCanvas(size, entry.input)
 
   return {
     size,
@@ -51,7 +44,7 @@ export async function openPlateDetector(
       const place = fit(part, size, size, 'centre')
       const { output } = await session.run([1, 3, size, size], () => {
         sample(frame, part, place, canvas)
-        return values
+        return canvas.values
       })
       if (!output) throw new RoadveilError('ERR_DETECTION_FAILED', `${role}: the network gave no rows`)
       const [acrossPixel, downPixel] = [part.w / place.w, part.h / place.h]

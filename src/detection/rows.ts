@@ -1,5 +1,8 @@
 import { WHOLE, type Taps } from './taps.ts'
 
+/** What networks take: floats, or bytes, which round and clamp what is written to them. */
+export type CanvasValues = Float32Array | Uint8ClampedArray
+
 /** Source rows summed into one, 16 bits a column: up to 255 * `WHOLE`. */
 export type SummedRow = Uint16Array
 
@@ -82,7 +85,7 @@ export function spreadRows(
   rows: readonly [SummedRow, SummedRow, SummedRow],
   first: number,
   taps: Taps,
-  values: Float32Array,
+  values: CanvasValues,
   at: readonly [number, number, number],
   gain: number,
 ): void {

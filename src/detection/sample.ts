@@ -1,30 +1,36 @@
 import type { RawFrame } from '../domain/frame.ts'
-import { createRowMixer, spreadRows } from './rows.ts'
+import type { PixelBox } from '../domain/geometry.ts'
+import { type CanvasValues, createRowMixer, spreadRows } from './rows.ts'
 import { type Taps, tapsOf } from './taps.ts'
 
-/** A box in pixels of a picture: top left corner, width and height, fractions allowed. */
-export interface PixelBox {
-  readonly x: number
-  readonly y: number
-  readonly w: number
-  readonly h: number
-}
-
 /** A planar network input to draw on. */
-export interface Canvas {
+export interface Canvas<Values extends CanvasValues = Float32Array> {
   /** Three planes of `width * height` values. */
-  readonly values: Float32Array
+  readonly values: Values
   readonly width: number
   readonly height: number
-  readonly colour: 'bgr' | 'rgb'
+  readonly colour: 'bgr' | 'rgb' | 'gbr'
   /** The value of a full-bright pixel. */
   readonly maximum: 1 | 255
   /** 0-255, for everything that the picture does not cover. */
   readonly fill: number
 }
 
+/** An empty canvas for a network with a square input. */
+export function squareCanvas(
+  size: number,
+  {
+    colour,
+    maximum,
+    letterbox,
+  }: Pick<Canvas, 'colour' | 'maximum'> & { readonly letterbox?: { readonly fill: number } | undefined },
+): Canvas {
+  const values = new Float32Array(3 * size * size)
+  return { values, width: size, height: size, colour, maximum, fill: letterbox?.fill ?? 0 }
+}
+
 /** Where the G, B and R planes of a frame go. */
-const TARGET_PLANES = { bgr: [1, 0, 2], rgb: [1, 2, 0] } as const
+const TARGET_PLANES = { bgr: [1, 0, 2], rgb: [1, 2, 0], gbr: [0, 1, 2] } as const
 
 /**
  * Cuts `part` out of a frame, scales it to the pixels `place` of the canvas (whole numbers, inside it) and fills the rest.
@@ -32,7 +38,7 @@ const TARGET_PLANES = { bgr: [1, 0, 2], rgb: [1, 2, 0] } as const
  * Averages over areas when it shrinks by more than 1.5, interpolates linearly otherwise. What of `part` lies outside
  * the picture becomes `fill`. On one core 1080p takes about 15 ms to 1280x720 and 10 ms to 640x360.
  */
-export function sample(frame: RawFrame, part: PixelBox, place: PixelBox, canvas: Canvas): void {
+export function sample(frame: RawFrame, part: PixelBox, place: PixelBox, canvas: Canvas<CanvasValues>): void {
   const across = tapsOf(part.x, part.w, place.w, frame.width)
   const down = tapsOf(part.y, part.h, place.h, frame.height)
   const gain = canvas.maximum / 255
@@ -75,7 +81,7 @@ function copyPixels(
   frame: RawFrame,
   part: PixelBox,
   place: PixelBox,
-  canvas: Canvas,
+  canvas: Canvas<CanvasValues>,
   across: Taps,
   down: Taps,
 ): void {

@@ -16,7 +16,7 @@ const slug = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
 export const slugSchema = slug
 
 /** Box in 0-1 coordinates of the camera's picture. */
-export const boxSchema = z.strictObject({ x: share, y: share, w: share, h: share })
+const boxSchema = z.strictObject({ x: share, y: share, w: share, h: share })
 const pointSchema = z.strictObject({ x: share, y: share })
 
 const timeSchema = z
@@ -70,7 +70,7 @@ const ruleSchema = z.strictObject({
 })
 
 /** Why a part of a picture is hidden. */
-export const regionSchema = z.strictObject({
+const regionSchema = z.strictObject({
   kind: z
     .enum(['face', 'plate', 'head', 'plate-area'])
     .describe('head and plate-area: where a face or plate must be, though none was found'),

@@ -9,6 +9,11 @@ declare const redacted: unique symbol
 /** Milliseconds since 1970-01-01T00:00:00Z, fractions allowed. */
 export type EpochMs = number
 
+/** A time as it is written: ISO 8601, UTC, with milliseconds. */
+export function iso(at: EpochMs): string {
+  return new Date(at).toISOString()
+}
+
 /** When something reached this machine, on the host's clocks. */
 export interface Arrival {
   /** The host's UTC clock, right or wrong. */

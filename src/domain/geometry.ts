@@ -1,6 +1,6 @@
 /**
  * Points, boxes and polygons in 0-1 coordinates of the camera's full picture: x to the right, y down, (0, 0) top left.
- * Pixel coordinates exist only inside detection/ and privacy/ and say so in their names.
+ * Pixel coordinates are worked with only inside detection/ and privacy/ and say so in their names.
  */
 
 export interface Point {
@@ -10,6 +10,14 @@ export interface Point {
 
 /** An axis-parallel box: top left corner, width and height. */
 export interface Box {
+  readonly x: number
+  readonly y: number
+  readonly w: number
+  readonly h: number
+}
+
+/** A box in pixels of a picture: top left corner, width and height, fractions allowed. */
+export interface PixelBox {
   readonly x: number
   readonly y: number
   readonly w: number

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { ClockState } from '../domain/evidence.ts'
+import { iso } from '../domain/frame.ts'
 
 /** What the host's clock is worth, asked of whoever keeps it. */
 
@@ -59,7 +60,7 @@ async function readChrony({ run }: ClockSources): Promise<ClockState | undefined
     synchronized,
     source: 'chrony',
     offsetMs: synchronized ? offset * 1000 : null,
-    lastSyncAt: updatedAt > 0 ? new Date(updatedAt * 1000).toISOString() : null,
+    lastSyncAt: updatedAt > 0 ? iso(updatedAt * 1000) : null,
   }
 }
 
@@ -70,7 +71,7 @@ async function readTimesyncd({ timesyncDirectory }: ClockSources): Promise<Clock
     synchronized: synced !== undefined,
     source: 'systemd-timesyncd',
     offsetMs: null,
-    lastSyncAt: synced ? new Date(synced.mtimeMs).toISOString() : null,
+    lastSyncAt: synced ? iso(synced.mtimeMs) : null,
   }
 }
 

@@ -1,17 +1,9 @@
 import { type Detection, familyOf } from '../domain/detection.ts'
 import type { RawFrame } from '../domain/frame.ts'
-import { type Box, clip, grow, iou } from '../domain/geometry.ts'
+import { type Box, type PixelBox, clip, grow, iou } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
 import type { Findings, FoundRegion } from './findings.ts'
 import { halve } from './halve.ts'
-
-/** A part of a frame in pixels. */
-export interface PixelBox {
-  readonly x: number
-  readonly y: number
-  readonly w: number
-  readonly h: number
-}
 
 /** The networks that search full-size frames, as detection/ makes them. */
 export interface Detectors {

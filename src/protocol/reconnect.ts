@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isRoadveilError, type RoadveilError } from '../errors.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs, pause } from '../waiting.ts'
 
 /** Milliseconds before the first new try, and at most. */
 export interface Backoff {
@@ -31,7 +30,7 @@ export async function keepConnected(
       failures += 1
       const delayMs = backoffMs(failures, backoff.firstMs, backoff.mostMs)
       failed(error, failures, delayMs)
-      await sleep(delayMs, undefined, { signal }).catch(() => undefined)
+      await pause(delayMs, signal)
     }
   }
 }

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { EpochMs } from '../domain/frame.ts'
+import { type EpochMs, iso } from '../domain/frame.ts'
 import { ERRORS } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { deleteLogs } from './logs.ts'
@@ -65,7 +65,7 @@ export async function purge(
     logger.warn('the clock is behind what was recorded: nothing is purged by age', {
       code: 'ERR_CLOCK_WRONG',
       hint: ERRORS.ERR_CLOCK_WRONG.hint,
-      at: new Date(now).toISOString(),
+      at: iso(now),
     })
   }
   const counts = { evidence, tombstones, auditRows, logs }

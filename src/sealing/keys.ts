@@ -20,7 +20,7 @@ export interface SigningKey {
 export type VerifyKeys = ReadonlyMap<string, KeyObject>
 
 /** The database key: 32 random bytes, as they are. */
-export const DATABASE_KEY_BYTES = 32
+const DATABASE_KEY_BYTES = 32
 
 /** Id of a key: the first 16 hex digits of the SHA-256 of its public half's SubjectPublicKeyInfo (DER). */
 export function keyIdOf(key: KeyObject): string {

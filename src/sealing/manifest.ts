@@ -15,7 +15,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const fingerprint = z.string().regex(/^[0-9a-f]{16}$/)
 const instant = z.iso.datetime({ precision: 3 })
 
-export const manifestSchema = z.strictObject({
+const manifestSchema = z.strictObject({
   schema: z.literal('roadveil.manifest.v1'),
   evidenceId: z.uuid(),
   site: slugSchema,

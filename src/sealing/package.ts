@@ -17,7 +17,7 @@ import { parseStrictJson } from './json.ts'
  */
 
 /** A sealed evidence is at most this long; two orders above a usual one. */
-export const MAX_PACKAGE_BYTES = 64 * 1024 * 1024
+const MAX_PACKAGE_BYTES = 64 * 1024 * 1024
 /** A track may have 20,000 path points; that is the bulk of evidence.json. */
 const MAX_FACTS_BYTES = 8 * 1024 * 1024
 const FACTS_NAME = 'evidence.json'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Encrypter } from 'age-encryption'
 import type { RedactedEvidence } from '../domain/evidence.ts'
-import type { EpochMs } from '../domain/frame.ts'
+import { type EpochMs, iso } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 import { MAX_CHUNK_BYTES, MAX_EVIDENCE_BYTES } from '../protocol/limits.ts'
 import { fingerprint, type SigningKey } from './keys.ts'
@@ -53,7 +53,7 @@ export async function sealEvidence(
       device: facts.device,
       camera: facts.camera,
       judgedAt: facts.times.judged.camera,
-      sealedAt: new Date(to.sealedAt).toISOString(),
+      sealedAt: iso(to.sealedAt),
       ciphertextSha256,
       ciphertextBytes: ciphertext.length,
       chunkBytes: MAX_CHUNK_BYTES,

@@ -4,18 +4,15 @@ import { query, type StoreDatabase } from './database.ts'
 /** One evidence in the store, as people ask for it. */
 export interface StoredEvidence {
   readonly evidenceId: string
-  readonly sequence: number
   readonly camera: string
-  readonly ruleId: string
   readonly judgedAt: EpochMs
   readonly committedAt: EpochMs
-  readonly ciphertextSha256: string
   readonly ciphertextBytes: number
   /** `pending` has no receipt yet; `delivered` stays only because of its hold, or until the next purge. */
   readonly state: 'pending' | 'delivered'
   readonly attempts: number
-  /** Code of the last failed attempt. */
-  readonly lastError: string | null
+  /** Why the last attempt failed. */
+  readonly lastErrorCode: string | null
   readonly hold: {
     readonly caseNumber: string | null
     readonly reason: string
@@ -27,8 +24,6 @@ export interface StoredEvidence {
 export interface StoreCounts {
   /** Without a receipt. */
   readonly pending: number
-  /** Delivered and still here. */
-  readonly deliveredHeld: number
   readonly holds: number
   readonly tombstones: number
   /** When the oldest one without a receipt was stored. */
@@ -55,22 +50,20 @@ interface Row extends Omit<StoredEvidence, 'hold' | 'state' | 'attempts'> {
 
 export function inventoryOf(db: StoreDatabase): Inventory {
   const list = db.prepare<[], Row>(
-    `SELECT evidence_id AS evidenceId, sequence, camera, rule_id AS ruleId, judged_at AS judgedAt,
-      committed_at AS committedAt, ciphertext_sha256 AS ciphertextSha256, ciphertext_bytes AS ciphertextBytes,
-      delivered_at AS deliveredAt, attempts, last_error AS lastError,
+    `SELECT evidence_id AS evidenceId, camera, judged_at AS judgedAt, committed_at AS committedAt,
+      ciphertext_bytes AS ciphertextBytes,
+      delivered_at AS deliveredAt, attempts, last_error AS lastErrorCode,
       case_number AS caseNumber, reason, placed_by AS placedBy, placed_at AS placedAt
      FROM evidence LEFT JOIN outbox USING (sequence) LEFT JOIN hold USING (sequence) ORDER BY sequence`,
   )
   const counts = db.prepare<[], StoreCounts>(
     `SELECT count(*) FILTER (WHERE delivered_at IS NULL) AS pending,
-      count(*) FILTER (WHERE delivered_at IS NOT NULL) AS deliveredHeld,
       (SELECT count(*) FROM hold) AS holds, (SELECT count(*) FROM tombstone) AS tombstones,
       min(committed_at) FILTER (WHERE delivered_at IS NULL) AS oldestPendingAt,
       coalesce(sum(ciphertext_bytes), 0) AS bytes FROM evidence`,
   )
   const none: StoreCounts = {
     pending: 0,
-    deliveredHeld: 0,
     holds: 0,
     tombstones: 0,
     oldestPendingAt: null,

@@ -6,30 +6,28 @@ import { query, type StoreDatabase, transact } from './database.ts'
 import type { DeleteEvidence } from './deletion.ts'
 import type { Space } from './space.ts'
 
-/** Evidence without a receipt, as delivery needs it. */
-export interface OutboxItem {
+/** One sealed evidence that the city has not confirmed. */
+export interface OutboxEntry {
   readonly evidenceId: string
-  /** Rises by one for each evidence of this box. */
-  readonly sequence: number
   /** Lower-case hex. */
   readonly ciphertextSha256: string
-  readonly ciphertextBytes: number
   readonly chunkCount: number
-  /** How often it was sent in vain. */
+  /** Tries that failed so far. */
   readonly attempts: number
 }
 
 /** What a receipt did: `already` and a second `held` are replays, `kept` is a receipt that does not say that the city has it. */
 export type Settlement = 'deleted' | 'held' | 'already' | 'kept'
 
+/** Every call is done when it returns, and throws a coded error when it cannot be. */
 export interface Outbox {
-  /** What is due, in the order in which it was stored. */
-  due(now: EpochMs, limit: number): readonly OutboxItem[]
-  /** Throws ERR_EVIDENCE_UNKNOWN. */
+  /** At most `limit` entries whose time has come, the oldest first. */
+  due(now: EpochMs, limit: number): readonly OutboxEntry[]
+  /** The signed manifest. Throws ERR_EVIDENCE_UNKNOWN. */
   manifest(evidenceId: string): Uint8Array
-  /** Throws ERR_EVIDENCE_UNKNOWN. */
+  /** The chunk with this index, from 0. Throws ERR_EVIDENCE_UNKNOWN. */
   chunk(evidenceId: string, index: number): Uint8Array
-  /** Notes an attempt and when to try again; of evidence that a receipt has settled meanwhile nothing is noted. */
+  /** Notes an attempt that failed, and not to try again before `nextAt`; of evidence that a receipt has settled meanwhile nothing is noted. */
   recordAttempt(
     evidenceId: string,
     attempt: { readonly at: EpochMs; readonly nextAt: EpochMs; readonly errorCode: string },
@@ -60,9 +58,8 @@ export function outboxOf(
   }: { deviceId: string; audit: Audit; space: Space; deleteEvidence: DeleteEvidence },
 ): Outbox {
   // An attempt that lies in the future means that the clock went back since: waiting for it could take years.
-  const due = db.prepare<{ now: number; limit: number }, OutboxItem>(
-    `SELECT evidence_id AS evidenceId, sequence, ciphertext_sha256 AS ciphertextSha256,
-      ciphertext_bytes AS ciphertextBytes, chunk_count AS chunkCount, attempts
+  const due = db.prepare<{ now: number; limit: number }, OutboxEntry>(
+    `SELECT evidence_id AS evidenceId, ciphertext_sha256 AS ciphertextSha256, chunk_count AS chunkCount, attempts
      FROM outbox JOIN evidence USING (sequence)
      WHERE due_at <= :now OR coalesce(last_attempt_at, committed_at) > :now ORDER BY sequence LIMIT :limit`,
   )

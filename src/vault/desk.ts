@@ -1,10 +1,9 @@
 import type { ControlHandler } from '../channel/control.ts'
 import type { EvidenceRow, VaultStatus } from '../channel/control-messages.ts'
-import type { EpochMs } from '../domain/frame.ts'
+import { type EpochMs, iso } from '../domain/frame.ts'
 import type { Logger } from '../log.ts'
 import type { StoredEvidence } from '../store/inventory.ts'
 import type { Store } from '../store/open.ts'
-import { iso } from './status.ts'
 
 /** Answers what people ask of the running vault. */
 export function createDesk(deps: {
@@ -52,6 +51,7 @@ function evidenceRow(stored: StoredEvidence): EvidenceRow {
     bytes: stored.ciphertextBytes,
     state: stored.state === 'pending' ? 'outbox' : 'held',
     attempts,
+    code: stored.lastErrorCode,
     hold: hold && {
       reason: hold.reason,
       by: hold.by,

@@ -1,6 +1,6 @@
-import type { Outbox } from '../delivery/outbox.ts'
 import type { EpochMs } from '../domain/frame.ts'
 import type { Store } from '../store/open.ts'
+import type { Outbox } from '../store/outbox.ts'
 
 /** The store's outbox, which remembers when the city last let something go. */
 export interface VaultOutbox extends Outbox {

@@ -1,7 +1,7 @@
 import type { VaultStatus } from '../channel/control-messages.ts'
 import type { Config } from '../config/config.ts'
 import type { Forwarder } from '../delivery/forwarder.ts'
-import type { EpochMs } from '../domain/frame.ts'
+import { type EpochMs, iso } from '../domain/frame.ts'
 import { readExpiry } from '../health/certificate.ts'
 import { readClockState } from '../health/clock.ts'
 import { judgeCondition } from '../health/warnings.ts'
@@ -70,6 +70,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
     delivery: {
       connected: delivery.connected,
       delivered: delivery.settled,
+      refusedReceipts: delivery.refusedReceipts,
       lastReceiptAt: isoOrNull(outbox.lastReceiptAt),
       code: delivery.lastErrorCode ?? null,
     },
@@ -84,8 +85,4 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
 
 function isoOrNull(at: EpochMs | null | undefined): string | null {
   return at === null || at === undefined ? null : iso(at)
-}
-
-export function iso(at: EpochMs): string {
-  return new Date(at).toISOString()
 }

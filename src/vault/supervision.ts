@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../log.ts'
-import { backoffMs } from '../protocol/backoff.ts'
+import { backoffMs, pause } from '../waiting.ts'
 
 const RESTART_MS = { first: 1_000, most: 60_000 } as const
 const WATCH_EVERY_MS = 60_000
@@ -19,7 +18,7 @@ export async function keepRunning(
       if (stopped()) return
       const delayMs = backoffMs(attempt, RESTART_MS.first, RESTART_MS.most)
       logger.error(`${part} failed and is started again`, { error, attempt, delayMs })
-      await sleep(delayMs, undefined, { signal }).catch(() => undefined)
+      await pause(delayMs, signal)
     }
   }
 }
@@ -31,7 +30,7 @@ export async function logWarnings(
 ): Promise<void> {
   let before = new Map<string, string>()
   for (;;) {
-    await sleep(WATCH_EVERY_MS, undefined, { signal }).catch(() => undefined)
+    await pause(WATCH_EVERY_MS, signal)
     if (signal.aborted) return
     const now = new Map((await readWarnings()).map((warning) => [warning.code, warning.message]))
     for (const [code, message] of now) if (!before.has(code)) logger.warn(message, { code })

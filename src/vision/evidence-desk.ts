@@ -2,7 +2,7 @@ import type { PacketRing } from '../camera/camera.ts'
 import type { VaultLink } from '../channel/link.ts'
 import type { CameraConfig } from '../config/config.ts'
 import type { ClockState } from '../domain/evidence.ts'
-import type { EpochMs } from '../domain/frame.ts'
+import { type EpochMs, iso } from '../domain/frame.ts'
 import type { Violation } from '../domain/violation.ts'
 import { type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
 import type { Provenance } from '../evidence/facts.ts'
@@ -111,7 +111,7 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
       evidenceId: violation.id,
       camera: violation.cameraId,
       ruleId: violation.ruleId,
-      judgedAt: new Date(violation.judgedAt).toISOString(),
+      judgedAt: iso(violation.judgedAt),
       code,
     })
   }
@@ -131,7 +131,7 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
         zone: violation.zoneId,
         track: violation.trackId,
         mode: violation.mode,
-        at: new Date(violation.judgedAt).toISOString(),
+        at: iso(violation.judgedAt),
       })
       const job = work(violation, watch, camera).finally(() => open.delete(job))
       open.add(job)

@@ -5,6 +5,7 @@ import type { VisionStats } from '../channel/messages.ts'
 import type { Config } from '../config/config.ts'
 import { openObjectDetector } from '../detection/objects.ts'
 import { loadModelSource } from '../detection/source.ts'
+import { iso } from '../domain/frame.ts'
 import { type Provenance } from '../evidence/facts.ts'
 import { readBootId, readClockState } from '../health/clock.ts'
 import type { Logger } from '../log.ts'
@@ -114,7 +115,7 @@ function cameraStats(camera: Camera): VisionStats['cameras'][number] {
     frames: stats.frames,
     dropped: stats.dropped,
     restarts: stats.restarts,
-    lastFrameAt: stats.lastFrameAt === undefined ? null : new Date(stats.lastFrameAt).toISOString(),
+    lastFrameAt: stats.lastFrameAt === undefined ? null : iso(stats.lastFrameAt),
     ...(stats.lastErrorCode === undefined ? {} : { code: stats.lastErrorCode }),
   }
 }

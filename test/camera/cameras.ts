@@ -6,6 +6,7 @@ import { openCamera } from '../../src/camera/camera.ts'
 import type { CameraConfig } from '../../src/config/config.ts'
 import type { AnalysisFrame } from '../../src/domain/frame.ts'
 import { createLogger, type Logger } from '../../src/log.ts'
+import type { RtspCamera } from '../support/rtsp-camera.ts'
 
 /** A camera's config with everything that a test does not care about. */
 export function cameraConfig(url: string, more: Partial<CameraConfig> = {}): CameraConfig {
@@ -20,6 +21,11 @@ export function cameraConfig(url: string, more: Partial<CameraConfig> = {}): Cam
     rules: [],
     ...more,
   }
+}
+
+/** The config of a camera that runs for a test. */
+export function liveConfig({ url, credentialsFile }: RtspCamera): CameraConfig {
+  return cameraConfig(url, { credentialsFile })
 }
 
 export const SIZE = 128
@@ -68,14 +74,6 @@ export function watch(camera: Camera): AsyncDisposable & { readonly frames: Anal
       stop.abort()
       await reading
     },
-  }
-}
-
-/** Waits until it is true, at most 40 s. */
-export async function until(what: string, isTrue: () => boolean): Promise<void> {
-  for (const end = Date.now() + 40_000; !isTrue();) {
-    if (Date.now() > end) throw new Error(`waited in vain for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
 

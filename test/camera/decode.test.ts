@@ -4,8 +4,9 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { decodeFrames } from '../../src/camera/decode.ts'
 import type { PacketClip } from '../../src/camera/packet-ring.ts'
+import { until } from '../support/until.ts'
 import { renderVideo } from '../support/video.ts'
-import { cameraConfig, ownFfmpegs, quickCamera, takeFrames, until } from './cameras.ts'
+import { cameraConfig, ownFfmpegs, quickCamera, takeFrames } from './cameras.ts'
 
 const STARTS_AT = Date.UTC(2026, 2, 1, 8)
 const folder = t.testdir()

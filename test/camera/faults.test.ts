@@ -5,15 +5,16 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { startRtspCamera } from '../support/rtsp-camera.ts'
+import { until } from '../support/until.ts'
 import { renderVideo } from '../support/video.ts'
 import {
   cameraConfig,
   commandLines,
+  liveConfig,
   ownFfmpegs,
   quickCamera,
   startServer,
   startThrottle,
-  until,
   watch,
 } from './cameras.ts'
 
@@ -33,7 +34,7 @@ await t.test(
 
     const cameras = {
       // With the usual patience: a slow machine is not its fault.
-      good: quickCamera(cameraConfig(good.url, { credentialsFile: good.credentialsFile }), {
+      good: quickCamera(liveConfig(good), {
         stallMs: 20_000,
       }).camera,
       hanging: quickCamera(cameraConfig(`rtsp://127.0.0.1:${hanging.port}/cam`)).camera,

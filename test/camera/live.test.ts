@@ -3,15 +3,16 @@ import { join } from 'node:path'
 import t from 'tap'
 import { decodeFrames } from '../../src/camera/decode.ts'
 import { startRtspCamera } from '../support/rtsp-camera.ts'
+import { until } from '../support/until.ts'
 import { renderVideo } from '../support/video.ts'
 import {
   cameraConfig,
   commandLines,
+  liveConfig,
   ownFfmpegs,
   quickCamera,
   SIZE,
   takeFrames,
-  until,
   watch,
 } from './cameras.ts'
 
@@ -22,7 +23,7 @@ await t.test(
   'a live camera gives five frames a second with the times at which they were taken',
   async (t) => {
     await using server = await startRtspCamera(video)
-    const { camera, log } = quickCamera(cameraConfig(server.url, { credentialsFile: server.credentialsFile }))
+    const { camera, log } = quickCamera(liveConfig(server))
     await using watched = watch(camera)
     await until('30 frames', () => watched.frames.length >= 30)
 
@@ -61,7 +62,7 @@ await t.test(
 
 await t.test('the ring shows the same pictures at the same times as the analysis frames', async (t) => {
   await using server = await startRtspCamera(video)
-  const { camera } = quickCamera(cameraConfig(server.url, { credentialsFile: server.credentialsFile }), {
+  const { camera } = quickCamera(liveConfig(server), {
     analysisSize: 640,
   })
   await using watched = watch(camera)
@@ -97,7 +98,7 @@ function difference(square: Uint8Array, size: number, picture: Uint8Array): numb
 await t.test('an H.265 camera works, too', async (t) => {
   const h265 = await renderVideo(join(folder, 'h265.mp4'), { seconds: 4, fps: 10, codec: 'libx265' })
   await using server = await startRtspCamera(h265)
-  const { camera } = quickCamera(cameraConfig(server.url, { credentialsFile: server.credentialsFile }))
+  const { camera } = quickCamera(liveConfig(server))
   t.equal((await takeFrames(camera, 5)).length, 5)
 })
 

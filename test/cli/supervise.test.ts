@@ -47,7 +47,7 @@ await t.test('a process that dies is started again, with growing delays', async 
     (line) => JSON.parse(line) as { attempt: number; delayMs: number; exitCode: number },
   )
   t.match(parsed.slice(0, 3), [{ attempt: 1, exitCode: 7 }, { attempt: 2 }, { attempt: 3 }])
-  t.ok(parsed.every(({ delayMs }) => delayMs >= 15 && delayMs <= 50))
+  t.ok(parsed.every(({ delayMs }) => delayMs >= 10 && delayMs <= 40))
 })
 
 await t.test('a process that finds its config bad is not started again', async (t) => {

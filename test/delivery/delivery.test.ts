@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { DEVICE, setUpStreet, SITE, type Street, until } from '../support/delivery.ts'
+import { DEVICE, setUpStreet, SITE, type Street } from '../support/delivery.ts'
+import { until } from '../support/until.ts'
 
 /** Far in the future everything that is left is due. */
 const empty = ({ store }: Street): boolean => store.outbox.due(Number.MAX_SAFE_INTEGER, 1).length === 0

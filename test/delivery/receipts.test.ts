@@ -4,7 +4,8 @@ import type { Receipt } from '../../src/domain/receipt.ts'
 import { createSigningKey, loadSigningKey } from '../../src/sealing/keys.ts'
 import { signReceipt } from '../../src/sealing/receipt.ts'
 import type { SealedEvidence } from '../../src/sealing/seal.ts'
-import { DEVICE, setUpStreet, SITE, type Street, until } from '../support/delivery.ts'
+import { DEVICE, setUpStreet, SITE, type Street } from '../support/delivery.ts'
+import { until } from '../support/until.ts'
 
 const empty = ({ store }: Street): boolean => store.outbox.due(Number.MAX_SAFE_INTEGER, 1).length === 0
 const topicOf = (evidenceId: string, device = DEVICE): string =>

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { type Canvas, type PixelBox, fit, sample } from '../../src/detection/sample.ts'
+import { type Canvas, fit, sample } from '../../src/detection/sample.ts'
 import { type RawFrame, rawFrame } from '../../src/domain/frame.ts'
+import type { PixelBox } from '../../src/domain/geometry.ts'
 
 type Colour = readonly [green: number, blue: number, red: number]
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { sceneCamera } from '../../scripts/demo/trial.ts'
 import { connectVault } from '../../src/channel/link.ts'
 import { loadDatabaseKey } from '../../src/sealing/keys.ts'
 import { openStore } from '../../src/store/open.ts'
@@ -17,7 +18,6 @@ import {
   NAMES,
   namesIn,
   quickStatus,
-  sceneCamera,
   setUpTown,
   type Town,
   waitFor,

@@ -1,6 +1,7 @@
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { modelDirectory, sceneCamera } from '../../scripts/demo/trial.ts'
 import { connectVault } from '../../src/channel/link.ts'
 import { createAuthority } from '../../src/trial/pki.ts'
 import { VERSION } from '../../src/version.ts'
@@ -9,17 +10,7 @@ import { syntheticEvidence } from '../support/evidence.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { noModels } from '../support/models.ts'
 import { shortFolder } from '../support/short-folder.ts'
-import {
-  NAMES,
-  type Town,
-  logged,
-  modelDirectory,
-  namesIn,
-  quickStatus,
-  sceneCamera,
-  setUpTown,
-  waitFor,
-} from '../support/town.ts'
+import { NAMES, type Town, logged, namesIn, quickStatus, setUpTown, waitFor } from '../support/town.ts'
 
 t.setTimeout(280_000)
 

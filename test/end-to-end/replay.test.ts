@@ -1,4 +1,5 @@
 import t from 'tap'
+import { sceneCamera } from '../../scripts/demo/trial.ts'
 import { openCamera } from '../../src/camera/camera.ts'
 import type { CameraConfig } from '../../src/config/config.ts'
 import { openObjectDetector } from '../../src/detection/objects.ts'
@@ -10,7 +11,7 @@ import { keptLog } from '../support/kept-log.ts'
 import { modelSource, noModels } from '../support/models.ts'
 import { startRtspCamera } from '../support/rtsp-camera.ts'
 import { SCENE_FILE } from '../support/scene.ts'
-import { sceneCamera, setUpTown } from '../support/town.ts'
+import { setUpTown } from '../support/town.ts'
 
 t.setTimeout(280_000)
 

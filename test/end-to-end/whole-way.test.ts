@@ -8,11 +8,12 @@ import { promisify } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import t, { type Test } from 'tap'
+import { sceneCamera } from '../../scripts/demo/trial.ts'
 import type { EvidenceFacts } from '../../src/domain/evidence.ts'
 import { noModels } from '../support/models.ts'
 import { startRtspCamera } from '../support/rtsp-camera.ts'
 import { SCENE_FILE, truth } from '../support/scene.ts'
-import { killed, logged, namesIn, quickStatus, sceneCamera, setUpTown, waitFor } from '../support/town.ts'
+import { killed, logged, namesIn, quickStatus, setUpTown, waitFor } from '../support/town.ts'
 import {
   filesBelow,
   picturesIn,

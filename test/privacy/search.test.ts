@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { Detection } from '../../src/domain/detection.ts'
 import { rawFrame } from '../../src/domain/frame.ts'
-import type { Box } from '../../src/domain/geometry.ts'
-import { type Detectors, type PixelBox, looksAt, searchFrame } from '../../src/privacy/search.ts'
+import type { Box, PixelBox } from '../../src/domain/geometry.ts'
+import { type Detectors, looksAt, searchFrame } from '../../src/privacy/search.ts'
 
 function frame(width: number, height: number): ReturnType<typeof rawFrame> {
   const planes = new Uint8Array(width * height * 3)

@@ -12,7 +12,7 @@ import {
 import { chunkTopic, receiptTopic, statusTopic } from '../../src/protocol/topics.ts'
 import { createAuthority } from '../../src/trial/pki.ts'
 import { startMosquitto, type TestBroker } from '../support/mosquitto.ts'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/demo/free-port.ts'
 
 const never = new AbortController().signal
 const station = { prefix: 'roadveil', site: 'hill-street', device: 'box-1' }

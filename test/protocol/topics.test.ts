@@ -1,6 +1,5 @@
 import t from 'tap'
 import { isRoadveilError } from '../../src/errors.ts'
-import { backoffMs } from '../../src/protocol/backoff.ts'
 import { decodeStatus, encodeStatus, type Status } from '../../src/protocol/status.ts'
 import {
   chunkTopic,
@@ -94,15 +93,4 @@ await t.test('a status is read back, and nothing else is read as one', async (t)
   for (const text of ['', '{}', 'null', '[]', '{"state":"online"}', ' '.repeat(5000), '\u0000']) {
     t.throws(() => decodeStatus(Buffer.from(text)), { code: 'ERR_MESSAGE' })
   }
-})
-
-await t.test('waiting doubles up to its limit and is spread', async (t) => {
-  t.strictSame(
-    [1, 2, 3, 4, 9, 1000].map((attempt) => backoffMs(attempt, 1000, 8000, () => 1)),
-    [1000, 2000, 4000, 8000, 8000, 8000],
-  )
-  t.equal(
-    backoffMs(3, 1000, 8000, () => 0),
-    2000,
-  )
 })

@@ -8,7 +8,8 @@ import { createCityIdentity } from '../../src/sealing/identity.ts'
 import { createSigningKey, loadPublicKey } from '../../src/sealing/keys.ts'
 import { verifyReceipt } from '../../src/sealing/receipt.ts'
 import { type SealedEvidence, sealEvidence } from '../../src/sealing/seal.ts'
-import { DEVICE, setUpStreet, SITE, type Street, until } from '../support/delivery.ts'
+import { DEVICE, setUpStreet, SITE, type Street } from '../support/delivery.ts'
+import { until } from '../support/until.ts'
 import { syntheticEvidence } from '../support/evidence.ts'
 
 /** A box that does by hand what the forwarder would not, and keeps the receipts. */

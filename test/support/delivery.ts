@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { createForwarder, type Forwarder } from '../../src/delivery/forwarder.ts'
 import type { DeliveryTiming } from '../../src/delivery/timing.ts'
 import { type BrokerAddress, type BrokerConnection, connectBroker } from '../../src/protocol/connection.ts'
@@ -21,7 +20,7 @@ import { startMosquitto, type TestBroker } from './mosquitto.ts'
 
 export const SITE = 'hill-street'
 export const DEVICE = 'box-1'
-export const STATION: Station = { prefix: 'roadveil', site: SITE, device: DEVICE }
+const STATION: Station = { prefix: 'roadveil', site: SITE, device: DEVICE }
 
 /** Something that runs until it is stopped. */
 export interface Running extends AsyncDisposable {
@@ -54,7 +53,7 @@ export interface Street extends AsyncDisposable {
 const SHORT = { connectMs: 3000, publishMs: 3000 }
 const QUICK = { firstMs: 50, mostMs: 200 }
 
-export const QUICK_DELIVERY: DeliveryTiming = {
+const QUICK_DELIVERY: DeliveryTiming = {
   connection: SHORT,
   answerMs: 1000,
   confirmMs: 2000,
@@ -163,15 +162,6 @@ export async function setUpStreet(directory: string): Promise<Street> {
       store[Symbol.dispose]()
       await broker[Symbol.asyncDispose]()
     },
-  }
-}
-
-/** Waits until something is true, and fails after a minute: machines that test are busy. */
-export async function until(what: string, isTrue: () => boolean): Promise<void> {
-  const deadline = Date.now() + 60_000
-  while (!isTrue()) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
-    await sleep(10)
   }
 }
 

@@ -1,16 +1,12 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { MODEL_DIRECTORIES, modelDirectory } from '../../scripts/demo/trial.ts'
 import { type ModelSource, loadManifest } from '../../src/detection/manifest.ts'
 
 const project = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Folders in which a checkout may have the networks. */
-export const MODEL_DIRECTORIES = [`${project}../shared/models`, `${project}.models`]
-
 /** Says why tests with real networks are skipped, or false where the networks are there. */
-export const noModels: string | false = MODEL_DIRECTORIES.some((directory) =>
-  existsSync(`${directory}/yolox_nano.onnx`),
-)
+export const noModels: string | false = existsSync(`${modelDirectory()}/yolox_nano.onnx`)
   ? false
   : 'the networks are neither in ../shared/models nor in .models (roadveil models pull)'
 

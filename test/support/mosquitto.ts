@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createTrial, type Trial } from '../../src/trial/trial.ts'
-import { freePort } from './ports.ts'
+import { freePort } from '../../scripts/demo/free-port.ts'
 
 /** A real mosquitto with the config of a trial, for one test. */
 export interface TestBroker extends AsyncDisposable {

@@ -45,8 +45,7 @@ export const sceneZone = truth.zonePolygon.map(([x, y]) => ({
 export function sceneClip(anchor: number): PacketClip {
   const args = ['-v', 'error', '-i', SCENE_FILE, '-an', '-c', 'copy', '-f', 'matroska', 'pipe:1']
   const bytes = execFileSync('ffmpeg', args, { maxBuffer: 2 ** 26 })
-  const toMs = anchor + ((truth.frames.length - 1) / truth.fps) * 1000
-  return { bytes, anchor, span: { fromMs: anchor, toMs }, width: truth.width, height: truth.height }
+  return { bytes, anchor, width: truth.width, height: truth.height }
 }
 
 /** What is truly in the scene `seconds` after its start. */

@@ -5,13 +5,13 @@ import { askVault } from '../../src/channel/control.ts'
 import type { EvidenceRow, VaultStatus } from '../../src/channel/control-messages.ts'
 import type { Config } from '../../src/config/config.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { modelDirectory } from '../../scripts/demo/trial.ts'
 import type { Trial } from '../../src/trial/trial.ts'
 import { type RoadveilProcess, roadveil, startRoadveil } from '../cli/roadveil.ts'
 import { boxSettings } from './box.ts'
-import { MODEL_DIRECTORIES } from './models.ts'
 import { type TestBroker, startMosquitto } from './mosquitto.ts'
-import { sceneZone } from './scene.ts'
 import { shortFolder } from './short-folder.ts'
+import { until } from './until.ts'
 
 /** A broker, a city and a box: real programs, each in a process of its own. */
 
@@ -93,40 +93,18 @@ export async function killed(running: RoadveilProcess): Promise<void> {
   await running.ended
 }
 
-/** The settings of a camera that watches the bus stop of the built-in scene. */
-export function sceneCamera(id: string, source: { readonly url: string } & Readonly<Record<string, string>>) {
-  return {
-    id,
-    ...source,
-    zones: [{ id: 'bus-stop', polygon: sceneZone.map(({ x, y }) => [x, y]) }],
-    rules: [
-      {
-        id: 'bus-stop-clear',
-        kind: 'no-stopping',
-        zone: 'bus-stop',
-        limitSeconds: 5,
-        mode: 'live',
-        effectiveFrom: '2026-01-01T00:00:00Z',
-      },
-    ],
-  }
-}
-
 /** The status of a box, asked without a process of its own; undefined while it does not answer. */
 export async function quickStatus({ config }: Town): Promise<VaultStatus | undefined> {
   return askVault(config.runtimeDirectory, { verb: 'status' }).catch(() => undefined)
 }
 
-/** Waits until it is true. */
+/** Waits until it is true; whole processes take their time. */
 export async function waitFor(
   what: string,
   isTrue: () => boolean | Promise<boolean>,
-  { withinMs = 200_000, everyMs = 100 } = {},
+  patience: { readonly withinMs?: number; readonly everyMs?: number } = {},
 ): Promise<void> {
-  for (const end = Date.now() + withinMs; !(await isTrue());) {
-    if (Date.now() > end) throw new Error(`waited in vain until ${what}`)
-    await sleep(everyMs)
-  }
+  await until(what, isTrue, { withinMs: 200_000, everyMs: 100, ...patience })
 }
 
 interface LogLine {
@@ -147,15 +125,6 @@ export function logged(running: RoadveilProcess, message: string): LogLine[] {
     .filter((line) => line.startsWith('{') && line.endsWith('}'))
     .map((line) => JSON.parse(line) as LogLine)
     .filter((line) => line.message === message)
-}
-
-/** Where this checkout has the networks. */
-export function modelDirectory(): string {
-  return MODEL_DIRECTORIES.find(hasNetworks) ?? ''
-}
-
-function hasNetworks(directory: string): boolean {
-  return namesIn(directory).some((name) => name.endsWith('.onnx'))
 }
 
 function openedBelow(directory: string): string[] {

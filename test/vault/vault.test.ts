@@ -23,7 +23,7 @@ import { syntheticEvidence } from '../support/evidence.ts'
 import type { SyntheticOptions } from '../support/evidence.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { startMosquitto } from '../support/mosquitto.ts'
-import { freePort } from '../support/ports.ts'
+import { freePort } from '../../scripts/demo/free-port.ts'
 import { shortFolder } from '../support/short-folder.ts'
 
 const names = { site: 'main-street', device: 'box-1' }
@@ -83,7 +83,7 @@ await t.test('evidence is sealed, committed and listed, and never twice', async 
   t.equal(await vision.deliver(evidence), 'stored')
   t.equal(await vision.deliver(evidence), 'stored')
   const { evidence: rows } = await askVault(config.runtimeDirectory, { verb: 'evidence-list' })
-  t.match(rows, [{ evidenceId, camera: 'bus-stop', state: 'outbox', hold: null }])
+  t.match(rows, [{ evidenceId, camera: 'bus-stop', state: 'outbox', code: null, hold: null }])
   t.equal(rows.length, 1)
 })
 
@@ -146,7 +146,13 @@ await t.test(
       cameras: stats.cameras,
       counts: stats.counts,
       store: { outbox: 1, held: 0, tombstones: 0 },
-      delivery: { connected: false, delivered: 0, lastReceiptAt: null, code: 'ERR_BROKER_UNREACHABLE' },
+      delivery: {
+        connected: false,
+        delivered: 0,
+        refusedReceipts: 0,
+        lastReceiptAt: null,
+        code: 'ERR_BROKER_UNREACHABLE',
+      },
     })
     t.ok(status.retention.lastRunAt && status.retention.nextRunAt, 'the first purge ran, the next is planned')
     const codes = status.warnings.map(({ code }) => code)

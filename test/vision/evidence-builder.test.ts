@@ -17,7 +17,7 @@ const span = { from: T0, to: T0 + 900 }
 const never = new AbortController().signal
 
 function clipOf(bytes: Uint8Array): PacketClip {
-  return { bytes, anchor: T0, span: { fromMs: span.from, toMs: span.to }, ...SIZE }
+  return { bytes, anchor: T0, ...SIZE }
 }
 
 function job(clip: PacketClip): EvidenceJob {
