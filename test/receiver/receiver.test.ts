@@ -229,7 +229,8 @@ await t.test(
       await send(`${base}/status`, randomBytes(index * 10))
     }
     await send(`${base}/evidence/${sealed.evidenceId}/manifest`, randomBytes(120_000))
-    await until('all were refused', () => refusals().length === sent)
+    // A busy machine may lose the connection, and what was on its way comes twice.
+    await until('all were refused', () => refusals().length >= sent)
     for (const { fields } of refusals()) t.match((fields?.error as { code?: string }).code, /^ERR_/)
     t.strictSame(readdirSync(directory).sort(), ['store', 'trial'])
     t.strictSame(readdirSync(street.config.outputDirectory), [])
