@@ -58,9 +58,8 @@ export async function makeTrial(
 
 const BESIDE = `${project}../shared/models`
 const DOWNLOADED = `${project}.models`
-/** Folders in which a checkout may have the networks. */
-export const MODEL_DIRECTORIES = [BESIDE, DOWNLOADED]
 
+/** The folder in which a checkout has the networks that do not come with it. */
 export function modelDirectory(): string {
   return existsSync(`${BESIDE}/yolox_nano.onnx`) ? BESIDE : DOWNLOADED
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import type { ModelEntry, ModelSource } from '../detection/manifest.ts'
 import { RoadveilError } from '../errors.ts'
 import { readConfig } from './config.ts'
@@ -11,6 +11,7 @@ import { countText, sizeText, tableLines } from './table.ts'
 
 interface ModelsOptions {
   readonly config: string
+  readonly public?: true
   readonly json?: true
 }
 
@@ -46,9 +47,10 @@ export function addModels(program: Command, output: Output): void {
     .summary('download the networks that are missing')
     .description("Downloads what is missing or wrong into the config's models.directory, checked by SHA-256.")
     .addOption(configOption())
+    .addOption(new Option('--public', 'the public networks that ours are measured against instead'))
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  roadveil models pull --config /etc/roadveil/roadveil.yaml')
-    .action(async ({ config, json }: ModelsOptions) => pull(output, config, json))
+    .action(async (options: ModelsOptions) => pull(output, options))
 }
 
 async function list(output: Output, configFile: string, json?: true): Promise<void> {
@@ -91,11 +93,13 @@ async function stateOf(entry: ModelEntry, directories: readonly string[]): Promi
   return { role, file, path, bytes, sha256, licence, state: hash.digest('hex') === sha256 ? 'ok' : 'wrong' }
 }
 
-async function pull(output: Output, configFile: string, json?: true): Promise<void> {
-  const { directory, source } = await readSource(configFile)
+async function pull(output: Output, { config, json, ...options }: ModelsOptions): Promise<void> {
+  const { directory, source } = await readSource(config)
+  const { loadPublicModels } = await import('../detection/source.ts')
+  const { manifest } = options.public ? await loadPublicModels(directory) : source
   const { pullModels } = await import('../detection/pull.ts')
   let last = ''
-  const pulled = await pullModels(source.manifest, directory, {
+  const pulled = await pullModels(manifest, directory, {
     onProgress: ({ file, bytes: total }) => {
       if (last !== file) output.note(`fetching ${file} (${sizeText(total)})`)
       last = file

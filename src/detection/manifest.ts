@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { RoadveilError } from '../errors.ts'
 
-/** What a network is for. `plates-small` is the faster, coarser twin of `plates`. */
-export const MODEL_ROLES = ['objects', 'faces', 'plates', 'plates-small', 'plate-text'] as const
-export type ModelRole = (typeof MODEL_ROLES)[number]
+/** What the product's networks are for; `regions` finds plates and faces in one pass. */
+export const MODEL_ROLES = ['objects', 'regions', 'plate-text'] as const
+/** What public networks are for that ours are compared with; `plates-small` is the faster, coarser twin of `plates`. */
+const PUBLIC_ROLES = ['faces', 'plates', 'plates-small'] as const
+export type ModelRole = (typeof MODEL_ROLES | typeof PUBLIC_ROLES)[number]
 
 const size = z
   .union([z.int().positive(), z.string().min(1)])
@@ -17,7 +19,7 @@ const inputSchema = z.strictObject({
   type: z.enum(['float32', 'uint8']),
   shape,
   layout: z.enum(['nchw', 'nhwc']),
-  colour: z.enum(['bgr', 'rgb']),
+  colour: z.enum(['bgr', 'rgb', 'gbr']),
   maximum: z.literal([1, 255]).describe('The value of a full-bright pixel'),
   letterbox: z
     .strictObject({ align: z.enum(['top-left', 'centre']), fill: z.int().min(0).max(255) })
@@ -26,20 +28,22 @@ const inputSchema = z.strictObject({
 })
 
 const entrySchema = z.strictObject({
-  role: z.enum(MODEL_ROLES),
+  role: z.enum([...MODEL_ROLES, ...PUBLIC_ROLES]),
   file: z.string().regex(/^[a-z0-9_-]+\.onnx$/),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   bytes: z
     .int()
     .positive()
     .max(256 * 1024 * 1024),
-  source: z.url({ protocol: /^https?$/ }),
+  source: z
+    .union([z.url({ protocol: /^https?$/ }), z.literal('models/training')])
+    .describe('Where it is fetched from, or that it was trained here and comes with the release'),
   licence: z.string().min(1),
   input: inputSchema,
   outputs: z.array(z.strictObject({ name: z.string().min(1), shape })).min(1),
   classes: z.array(z.string().min(1)).min(1),
   preprocessing: z.enum(['letterboxed-planes', 'scaled-planes', 'interleaved-bytes']),
-  postprocessing: z.enum(['yolox-grid', 'yunet-grid', 'yolov5-corners', 'slots']),
+  postprocessing: z.enum(['yolox-grid', 'yunet-grid', 'yolov5-corners', 'region-rows', 'slots']),
 })
 
 const manifestSchema = z.strictObject({

@@ -8,23 +8,28 @@ import { halve } from './halve.ts'
 /** The networks that search full-size frames, as detection/ makes them. */
 export interface Detectors {
   readonly objects: { detectIn(frame: RawFrame, part: PixelBox): Promise<Detection[]> }
-  readonly faces: {
-    detect(frame: RawFrame, part: PixelBox, scale: number, minScore: number): Promise<FoundRegion[]>
+  /** Plates and faces, in a part of a frame at `scale` times its size. */
+  readonly regions: {
+    detect(
+      frame: RawFrame,
+      part: PixelBox,
+      scale: number,
+      minScores: { readonly plate: number; readonly face: number },
+    ): Promise<FoundRegion[]>
   }
-  readonly plates: { detect(frame: RawFrame, part: PixelBox, minScore: number): Promise<FoundRegion[]> }
-  /** The same for parts that are small already. */
-  readonly platesClose: { detect(frame: RawFrame, part: PixelBox, minScore: number): Promise<FoundRegion[]> }
 }
 
 /** Low on purpose: a false mask costs a patch of grey, a missed face a person's privacy. */
-const MIN_FACE_SCORE = 0.3
-const MIN_PLATE_SCORE = 0.2
+const MIN_SCORES = { plate: 0.5, face: 0.4 }
 const MIN_OBJECT_SCORE = 0.3
 
-/** The whole picture is searched for faces at up to this width; persons are searched again, closer. */
-const FACE_SEARCH_WIDTH = 960
-/** A person's upper part is brought to about this many pixels, where YuNet sees faces best. */
+/** The whole picture is looked at in these widths; parts of it are looked at closer. */
+const OVERVIEW_WIDTH = 960
+const FULL_WIDTH = 1920
+/** A person's upper part is brought to about this many pixels, and the offender's vehicle to that many. */
 const PERSON_LOOK_PIXELS = 192
+const VEHICLE_LOOK_PIXELS = 512
+const MAX_ENLARGEMENT = 3
 
 /** Far objects are small: they are searched in overlapping halves of the picture's longer side, in shares of it. */
 const HALVES = {
@@ -39,24 +44,20 @@ const HALVES = {
 } as const
 
 /**
- * Which costly looks a frame gets. Every frame is searched for persons and vehicles, every person in it closely for a face and
- * the offender closely for its plate. The other looks come in turns: what one frame shows is followed into its neighbours,
- * on the person or vehicle that it belongs to.
+ * Which costly looks a frame gets. Every frame is searched for persons and vehicles, every person in it closely for a face
+ * and the offender closely for its plate. The other looks come in turns: what one frame shows is followed into its
+ * neighbours, on the person or vehicle that it belongs to.
  */
 export interface Looks {
   /** Persons and vehicles far away. */
   readonly far: boolean
-  /** Faces on nobody that was found, behind windscreens for one. */
-  readonly looseFaces: boolean
-  /** Plates of all vehicles; the offender's is looked at in every frame. */
-  readonly plates: boolean
-  /** Plates on nothing that was found. */
-  readonly loosePlates: boolean
+  /** The whole picture for faces and plates: at full size, at half for those that are large enough for it, or both. */
+  readonly whole: readonly ('full' | 'half')[]
 }
 
 /**
- * The looks of the n-th frame of a clip: each comes at least about every 0.8 or 0.4 s, since in a longer time things move
- * too far to be followed.
+ * The looks of the n-th frame of a clip: the whole picture at least about every 0.4 s, at full size every 0.8 s, since in a
+ * longer time things move too far to be followed.
  *
  * @param fps of the clip
  */
@@ -65,13 +66,9 @@ export function looksAt(index: number, fps: number): Looks {
     Math.min(most, Math.max(1, Math.round(seconds * fps)))
   const turn = every(0.4, 2)
   const longTurn = every(0.8, 4)
-  return {
-    far: index % longTurn === 0,
-    loosePlates: index % longTurn === longTurn >> 1,
-    // Not in the same frames as the plates, so that the work is even; the first frame has nothing to be followed from.
-    looseFaces: index === 0 || index % turn === turn - 1,
-    plates: index % turn === 0,
-  }
+  const whole = index % longTurn === 0 ? (['full'] as const) : index % turn === 0 ? (['half'] as const) : []
+  // Not in the same frames, so that the work is even; the first frame has nothing to be followed from.
+  return { far: index === 0 || index % longTurn === longTurn >> 1, whole }
 }
 
 /**
@@ -87,7 +84,7 @@ export async function searchFrame(
   offender?: Box,
 ): Promise<Findings> {
   try {
-    const overview = frame.width > FACE_SEARCH_WIDTH ? halve(frame) : frame
+    const overview = frame.width > OVERVIEW_WIDTH ? halve(frame) : frame
     const objects = await detectors.objects.detectIn(overview, whole(overview))
     if (looks.far) {
       for (const part of HALVES[frame.width >= frame.height ? 'landscape' : 'portrait'])
@@ -97,19 +94,25 @@ export async function searchFrame(
       objects.filter(({ score }) => score >= MIN_OBJECT_SCORE),
       (a, b) => familyOf(a.class) === familyOf(b.class),
     )
-    const faces = await searchPersons(frame, sure, detectors)
-    if (looks.looseFaces) {
-      const scale = Math.min(1, FACE_SEARCH_WIDTH / overview.width)
-      faces.push(...(await detectors.faces.detect(overview, whole(overview), scale, MIN_FACE_SCORE)))
+    const look = (picture: RawFrame, part: PixelBox, scale: number): Promise<FoundRegion[]> =>
+      detectors.regions.detect(picture, part, scale, MIN_SCORES)
+    const regions: FoundRegion[] = []
+    for (const size of looks.whole) {
+      const found =
+        size === 'full'
+          ? look(frame, whole(frame), fullScale(frame))
+          : look(overview, whole(overview), Math.min(1, OVERVIEW_WIDTH / overview.width))
+      regions.push(...(await found))
     }
-    const wanted = looks.plates ? sure : sure.filter(({ box }) => offender && iou(box, offender) > 0.3)
-    const plates = await searchVehicles(frame, wanted, detectors)
-    if (looks.loosePlates) {
-      plates.push(...(await detectors.plates.detect(overview, whole(overview), MIN_PLATE_SCORE)))
-    }
-    assertFinite([...sure, ...faces, ...plates])
+    for (const { part, scale } of closerLooks(frame, sure, offender))
+      regions.push(...(await look(frame, part, scale)))
+    assertFinite([...sure, ...regions])
     const { sequence, capturedAt, width, height } = frame
-    return { sequence, capturedAt, width, height, objects: sure, faces: merge(faces), plates: merge(plates) }
+    return {
+      ...{ sequence, capturedAt, width, height, objects: sure },
+      faces: merge(regions.filter(({ kind }) => kind === 'face')),
+      plates: merge(regions.filter(({ kind }) => kind === 'plate')),
+    }
   } catch (cause) {
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a frame could not be searched for faces and plates', {
       cause,
@@ -117,37 +120,29 @@ export async function searchFrame(
   }
 }
 
-async function searchPersons(
-  frame: RawFrame,
-  objects: readonly Detection[],
-  detectors: Detectors,
-): Promise<FoundRegion[]> {
-  const found: FoundRegion[] = []
-  for (const { box, class: kind } of objects) {
-    if (kind !== 'person') continue
-    // Of who is close the picture shows little more than a head, in a box as wide as high.
-    const h = Math.min(box.h, Math.max(0.5 * box.h, (box.w * frame.width) / frame.height))
-    const upper = pixels(frame, grow({ ...box, h }, 0.1))
-    if (upper.w < 8 || upper.h < 8) continue
-    const closer = Math.min(3, PERSON_LOOK_PIXELS / Math.max(upper.w, upper.h))
-    found.push(...(await detectors.faces.detect(frame, upper, closer, MIN_FACE_SCORE)))
-  }
-  return found
+/** Small pictures are looked at in up to twice their size, and of very large ones no more than a network can take. */
+function fullScale({ width }: RawFrame): number {
+  return width < OVERVIEW_WIDTH ? Math.min(2, OVERVIEW_WIDTH / width) : Math.min(1, FULL_WIDTH / width)
 }
 
-async function searchVehicles(
+/** Every person's upper part, and the offender's vehicle. */
+function closerLooks(
   frame: RawFrame,
   objects: readonly Detection[],
-  detectors: Detectors,
-): Promise<FoundRegion[]> {
-  const found: FoundRegion[] = []
-  for (const { box, class: kind } of objects) {
-    if (kind === 'person' || kind === 'bicycle') continue
-    const part = pixels(frame, grow(box, 0.1))
-    if (part.w < 24 || part.h < 24) continue
-    found.push(...(await detectors.platesClose.detect(frame, part, MIN_PLATE_SCORE)))
-  }
-  return found
+  offender: Box | undefined,
+): { readonly part: PixelBox; readonly scale: number }[] {
+  const looks = objects.flatMap(({ box, class: kind }) => {
+    if (kind === 'person') {
+      // Of who is close the picture shows little more than a head, in a box as wide as high.
+      const h = Math.min(box.h, Math.max(0.5 * box.h, (box.w * frame.width) / frame.height))
+      return [{ part: pixels(frame, grow({ ...box, h }, 0.1)), size: PERSON_LOOK_PIXELS }]
+    }
+    if (!offender || iou(box, offender) <= 0.3) return []
+    return [{ part: pixels(frame, grow(box, 0.1)), size: VEHICLE_LOOK_PIXELS }]
+  })
+  return looks
+    .filter(({ part }) => part.w >= 8 && part.h >= 8)
+    .map(({ part, size }) => ({ part, scale: Math.min(MAX_ENLARGEMENT, size / Math.max(part.w, part.h)) }))
 }
 
 /** A box without a place cannot be hidden: whatever network gave it has not checked the frame. */

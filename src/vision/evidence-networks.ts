@@ -1,8 +1,7 @@
-import { openFaceDetector } from '../detection/faces.ts'
 import type { ModelSource } from '../detection/manifest.ts'
 import { openObjectDetector } from '../detection/objects.ts'
 import { openPlateTextNetwork } from '../detection/plate-text.ts'
-import { openPlateDetector } from '../detection/plates.ts'
+import { openRegionDetector } from '../detection/regions.ts'
 import type { EvidenceDeps } from '../evidence/check.ts'
 
 /**
@@ -14,9 +13,7 @@ export async function openEvidenceNetworks(models: ModelSource): Promise<Evidenc
   return {
     detectors: {
       objects: await openObjectDetector(models, 2),
-      faces: await openFaceDetector(models, 2),
-      plates: await openPlateDetector(models, 'plates'),
-      platesClose: await openPlateDetector(models, 'plates-small'),
+      regions: await openRegionDetector(models, 2),
     },
     plateText: await openPlateTextNetwork(models),
   }

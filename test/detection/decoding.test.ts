@@ -1,10 +1,9 @@
 import t from 'tap'
 import type { Box } from '../../src/domain/geometry.ts'
-import { decodePlates } from '../../src/detection/plate-corners.ts'
+import { FACE_COLUMNS, PLATE_COLUMNS, decodeRows } from '../../src/detection/region-rows.ts'
 import { assertFinite } from '../../src/detection/session.ts'
 import { suppress } from '../../src/detection/suppression.ts'
 import { decodeYolox } from '../../src/detection/yolox.ts'
-import { decodeYunet } from '../../src/detection/yunet.ts'
 
 await t.test(
   'an object is found where its cell, offset and size say, in the class that is surest',
@@ -26,41 +25,24 @@ await t.test(
   },
 )
 
-await t.test('a face is found where its cell, offset and size say', async (t) => {
-  const [classes, objectness, boxes] = [new Float32Array(12), new Float32Array(12), new Float32Array(48)]
-  classes[7] = 0.81
-  objectness[7] = 1.2
-  boxes.set([0.5, 0.5, 0, Math.log(2)], 28)
-  // Cell 7 of rows of 4: 3 across, 1 down.
-  const [face] = decodeYunet(8, 4, classes, objectness, boxes, 0.5)
-  t.ok(Math.abs((face?.score ?? 0) - 0.9) < 1e-6, 'no factor counts for more than 1')
-  // Centre (3.5, 1.5) cells, size 1 by 2 cells.
-  const { x = 0, y = 0, w = 0, h = 0 } = face?.box ?? {}
-  for (const [value, expected] of [
-    [x, 24],
-    [y, 4],
-    [w, 8],
-    [h, 16],
-  ] as const)
-    t.ok(Math.abs(value - expected) < 1e-4, `${value}, expected ${expected}`)
-  t.strictSame(decodeYunet(8, 4, classes, objectness, boxes, 0.91), [])
-})
-
-await t.test('a plate has its box and its corners in reading order', async (t) => {
-  const rows = new Float32Array(30)
-  rows.set([50, 20, 40, 10, 0.5, 30, 15, 70, 16, 70, 25, 30, 24, 0.2, 0.8], 15)
-  const [plate, ...more] = decodePlates(rows, 0.3)
-  t.strictSame(more, [])
-  t.ok(Math.abs((plate?.score ?? 0) - 0.4) < 1e-6)
-  t.match(plate, {
-    box: { x: 30, y: 15, w: 40, h: 10 },
-    corners: [
-      { x: 30, y: 15 },
-      { x: 70, y: 16 },
-      { x: 70, y: 25 },
-      { x: 30, y: 24 },
-    ],
-  })
+await t.test('rows of our own network become boxes, and plates have corners', async (t) => {
+  const plates = new Float32Array(26)
+  plates.set([0.5, 50, 20, 40, 10, 30, 15, 70, 16, 70, 25, 30, 24], 13)
+  t.strictSame(decodeRows(plates, PLATE_COLUMNS, 0.4), [
+    {
+      box: { x: 30, y: 15, w: 40, h: 10 },
+      score: 0.5,
+      corners: [
+        { x: 30, y: 15 },
+        { x: 70, y: 16 },
+        { x: 70, y: 25 },
+        { x: 30, y: 24 },
+      ],
+    },
+  ])
+  t.strictSame(decodeRows(plates, PLATE_COLUMNS, 0.6), [])
+  const faces = Float32Array.of(0.75, 8, 8, 4, 6)
+  t.strictSame(decodeRows(faces, FACE_COLUMNS, 0.5), [{ box: { x: 6, y: 5, w: 4, h: 6 }, score: 0.75 }])
 })
 
 await t.test('of overlapping proposals the surest stays, unless they mean different things', async (t) => {

@@ -21,7 +21,7 @@ async function serve(t: Test, answer: RequestListener): Promise<ModelManifest> {
   })
   const { port } = server.address() as AddressInfo
   const { schema, models } = await loadManifest(MANIFEST_FILE)
-  const entry = findModel({ schema, models }, 'faces')
+  const entry = findModel({ schema, models }, 'plate-text')
   const sha256 = createHash('sha256').update(CONTENT).digest('hex')
   const source = `http://127.0.0.1:${port}/${entry.file}`
   return { schema, models: [{ ...entry, source, sha256, bytes: CONTENT.length }] }
@@ -36,16 +36,16 @@ await t.test('a network is downloaded once, its growth reported', async (t) => {
   const directory = join(t.testdir(), 'models')
   const progress: number[] = []
   const first = await pullModels(manifest, directory, { onProgress: (_, bytes) => progress.push(bytes) })
-  t.match(first, [{ outcome: 'downloaded', file: join(directory, 'yunet_n_dynamic.onnx') }])
+  t.match(first, [{ outcome: 'downloaded', file: join(directory, 'cct_xs_v1_global.onnx') }])
   t.equal(progress.at(-1), CONTENT.length)
   t.match(await pullModels(manifest, directory), [{ outcome: 'present' }])
   t.equal(requests, 1)
-  t.same(await readFile(join(directory, 'yunet_n_dynamic.onnx')), CONTENT)
+  t.same(await readFile(join(directory, 'cct_xs_v1_global.onnx')), CONTENT)
 })
 
 await t.test('a file of another version is replaced', async (t) => {
   const manifest = await serve(t, (_, response) => response.end(CONTENT))
-  const directory = t.testdir({ 'yunet_n_dynamic.onnx': 'old' })
+  const directory = t.testdir({ 'cct_xs_v1_global.onnx': 'old' })
   t.match(await pullModels(manifest, directory), [{ outcome: 'downloaded' }])
 })
 

@@ -24,7 +24,7 @@ await t.test(
 
 await t.test('a file that was changed by one byte is refused', { skip: noModels }, async (t) => {
   const { manifest, directories } = await modelSource()
-  const entry = findModel(manifest, 'faces')
+  const entry = findModel(manifest, 'plate-text')
   const content = await readFile(await resolveModelFile(entry, directories))
   content[content.length >> 1] = (content[content.length >> 1] ?? 0) ^ 1
   const directory = t.testdir({})
@@ -55,7 +55,7 @@ await t.test(
 
 await t.test('a file that is no network is refused', async (t) => {
   const { manifest } = await modelSource()
-  const entry = findModel(manifest, 'faces')
+  const entry = findModel(manifest, 'plate-text')
   const directory = t.testdir({ [entry.file]: 'no network' })
   const sha256 = createHash('sha256').update('no network').digest('hex')
   await t.rejects(openSession({ ...entry, sha256 }, [directory]), { code: 'ERR_MODEL_SHAPE' })

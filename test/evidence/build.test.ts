@@ -187,10 +187,10 @@ await t.test('fails closed', { skip: noModels, timeout: 180_000 }, async (t) => 
     ...deps,
     detectors: {
       ...deps.detectors,
-      faces: {
+      regions: {
         async detect(...args) {
           if (++calls === 7) throw new Error('out of memory')
-          return deps.detectors.faces.detect(...args)
+          return deps.detectors.regions.detect(...args)
         },
       },
     },

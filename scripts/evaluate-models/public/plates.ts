@@ -1,12 +1,12 @@
-import type { RawFrame } from '../domain/frame.ts'
-import type { PixelBox, Point } from '../domain/geometry.ts'
-import { RoadveilError } from '../errors.ts'
-import { findModel, requireStages, type ModelSource } from './manifest.ts'
+import type { RawFrame } from '../../../src/domain/frame.ts'
+import type { PixelBox, Point } from '../../../src/domain/geometry.ts'
+import { RoadveilError } from '../../../src/errors.ts'
+import { findModel, requireStages, type ModelSource } from '../../../src/detection/manifest.ts'
 import { decodePlates } from './plate-corners.ts'
-import type { FoundRegion } from './region.ts'
-import { fit, sample, squareCanvas } from './sample.ts'
-import { openSession } from './session.ts'
-import { suppress } from './suppression.ts'
+import type { FoundRegion } from '../../../src/detection/region.ts'
+import { fit, sample, squareCanvas } from '../../../src/detection/sample.ts'
+import { openSession } from '../../../src/detection/session.ts'
+import { suppress } from '../../../src/detection/suppression.ts'
 
 const MAX_OVERLAP = 0.5
 

@@ -1,4 +1,4 @@
-import type { Proposal } from './suppression.ts'
+import type { Proposal } from '../../../src/detection/suppression.ts'
 
 export const YUNET_STRIDES = [8, 16, 32] as const
 

@@ -1,5 +1,5 @@
-import type { Point } from '../domain/geometry.ts'
-import type { Proposal } from './suppression.ts'
+import type { Point } from '../../../src/domain/geometry.ts'
+import type { Proposal } from '../../../src/detection/suppression.ts'
 
 const COLUMNS = 15
 
