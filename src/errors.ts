@@ -76,6 +76,12 @@ export const ERRORS = {
   },
   ERR_ENCODE_FAILED: { hint: 'Check that ffmpeg has libx264 (ffmpeg -encoders) and that memory is free.' },
 
+  // vision/
+  ERR_SELFTEST_SCENE: { hint: 'Restore models/selftest from the release.' },
+  ERR_SELFTEST_FAILED: {
+    hint: 'Nobody is enforced against with these networks: run `roadveil selftest`, and put the pinned ones back with `roadveil models pull`.',
+  },
+
   // protocol/
   ERR_TOPIC: {
     hint: 'The topic is not one of the protocol; check topicPrefix on both sides and who may write there.',

@@ -47,6 +47,7 @@ async function bench(signal: AbortSignal): Promise<void> {
   const box = children.start('box', [...ROADVEIL, 'run', '--config', trial.config])
   if (box.pid === undefined) throw new Error('the box did not start')
 
+  await selftestPassed(runtimeDirectory, signal)
   await sleep(WARM_UP_MS, undefined, { signal })
   const before = usageOf(box.pid)
   const first = await askVault(runtimeDirectory, { verb: 'status' })
@@ -83,6 +84,16 @@ async function bench(signal: AbortSignal): Promise<void> {
   line('bare ffmpeg decode of the same seconds', `${(decode / MEASURED_S).toFixed(2)} cores`)
   line('bare inference of the same frames', `${(inference / MEASURED_S).toFixed(2)} cores`)
   line('ours / (bare decode + bare inference)', (used / (decode + inference)).toFixed(2))
+}
+
+/** New networks are tested once, before they may decide about anybody. */
+async function selftestPassed(runtimeDirectory: string, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await sleep(1_000, undefined, { signal })
+    const status = await askVault(runtimeDirectory, { verb: 'status' }).catch(() => undefined)
+    if (status?.selftest === 'passed') return
+    if (status?.selftest === 'failed') throw new Error('the networks did not pass the self-test')
+  }
 }
 
 /** A minute at 25 fps: the built-in scene once, then its first seven seconds, in which nobody stops, again and again. */

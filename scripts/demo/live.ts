@@ -11,6 +11,7 @@ export function liveLine(status: VaultStatus): string {
     `camera ${seen}${dropped}`,
     `tracks ${counts?.tracks ?? 0}`,
     `violations ${counts?.violations ?? 0}`,
+    ...(status.selftest === 'running' ? ['self-test of the networks runs'] : []),
     `redacted ${counts?.built ?? 0}`,
     ...(counts?.discarded ? [`discarded ${counts.discarded}`] : []),
     `in outbox ${store.outbox}`,

@@ -38,6 +38,8 @@ const statusSchema = z.strictObject({
   /** As vision last said; empty and null while it is not connected. */
   cameras: visionStatsSchema.shape.cameras,
   counts: visionStatsSchema.shape.counts.nullable(),
+  /** How the networks do on the built-in clip. */
+  selftest: visionStatsSchema.shape.selftest.nullable(),
   store: z.strictObject({
     /** Sealed evidence without a receipt, and when the oldest of it was committed. */
     outbox: count,

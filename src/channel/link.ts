@@ -12,7 +12,7 @@ import { encodeFrame } from './framing.ts'
 import { createLane } from './lane.ts'
 import type { Answer } from './lane.ts'
 import { CHANNEL_PROTOCOL, evidenceFrame, parseMessage, vaultMessageSchema } from './messages.ts'
-import type { VisionHello, VisionStats } from './messages.ts'
+import type { SelftestReport, VisionHello, VisionStats } from './messages.ts'
 import { dialSocket } from './socket.ts'
 
 /** vision's end of the channel. */
@@ -30,6 +30,10 @@ export interface VaultLink extends AsyncDisposable {
   discard(discarded: DiscardedEvidence): void
   /** Says how vision is doing. Only the latest counts; it is left out while the channel is busy. */
   report(stats: VisionStats): void
+  /** Says how the self-test went; kept for vault if it is away. */
+  reportSelftest(report: SelftestReport): void
+  /** What last passed the self-test on this box, as vault says when it is first reached; null where nothing did. */
+  readonly selftestPassedBy: Promise<string | null>
   /** Evidence that vault has not confirmed. */
   readonly waiting: number
   /**
@@ -88,14 +92,23 @@ function createLink(
   const discards = createLane()
   let connection: Connection | undefined
   let dropped = 0
+  let selftest: SelftestReport | undefined
+  const passedBy = Promise.withResolvers<string | null>()
+  passedBy.promise.catch(() => undefined)
+
+  const sendSelftest = (): void => {
+    if (!connection || !selftest) return
+    connection.send(encodeFrame({ message: { type: 'selftest', report: selftest }, parts: [] }))
+  }
 
   /** Talks over one connection until it ends. */
   const talk = async (opened: Connection, greeted: () => void): Promise<void> => {
     const myHello: VisionHello = { type: 'hello', protocol: CHANNEL_PROTOCOL, ...hello }
     opened.send(encodeFrame({ message: myHello, parts: [] }))
-    parseHello((await opened.receive(ANSWER_MS))?.message)
+    passedBy.resolve(parseHello((await opened.receive(ANSWER_MS))?.message))
     greeted()
     connection = opened
+    sendSelftest()
     evidence.attach((encoded) => opened.send(encoded))
     discards.attach((encoded) => opened.send(encoded))
     for (let frame = await opened.receive(); frame; frame = await opened.receive()) {
@@ -148,6 +161,7 @@ function createLink(
   }
 
   const done = run().finally(() => {
+    passedBy.reject(new RoadveilError('ERR_CHANNEL_CLOSED', 'the link to vault is closed'))
     evidence.close()
     discards.close()
   })
@@ -170,6 +184,11 @@ function createLink(
     report(stats) {
       if (connection?.idle) connection.send(encodeFrame({ message: { type: 'stats', stats }, parts: [] }))
     },
+    reportSelftest(report) {
+      selftest = report
+      sendSelftest()
+    },
+    selftestPassedBy: passedBy.promise,
     get waiting() {
       return evidence.waiting
     },
@@ -184,11 +203,12 @@ function createLink(
   }
 }
 
-function parseHello(message: unknown): void {
+function parseHello(message: unknown): string | null {
   if (message === undefined) throw new RoadveilError('ERR_CHANNEL_CLOSED', 'vault closed the connection')
   const hello = parseMessage(vaultMessageSchema, message)
   if (hello.type === 'bye') throw refusal(hello.code)
   if (hello.type !== 'hello') throw new RoadveilError('ERR_CHANNEL_MESSAGE', 'vault did not begin with hello')
+  return hello.selftestPassedBy
 }
 
 function refusal(code: string): RoadveilError {

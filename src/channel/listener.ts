@@ -14,7 +14,7 @@ import {
   visionHelloSchema,
   visionMessageSchema,
 } from './messages.ts'
-import type { VaultMessage, VisionHello, VisionMessage, VisionStats } from './messages.ts'
+import type { SelftestReport, VaultMessage, VisionHello, VisionMessage, VisionStats } from './messages.ts'
 import { listenOnSocket } from './socket.ts'
 
 /** What became of a message: committed, or refused for good or until later (`again`: vision keeps it and sends it again). */
@@ -27,6 +27,9 @@ export interface VisionHandlers {
   /** Records that a violation left no evidence. */
   discarded(discarded: DiscardedEvidence): Promise<Outcome>
   stats(stats: VisionStats): void
+  selftest(report: SelftestReport): void
+  /** What last passed the self-test on this box. */
+  readonly selftestPassedBy: string | null
   /** vision has connected (with its version), or is gone. */
   connected(version: string | undefined): void
 }
@@ -92,7 +95,10 @@ export function createListener(
     }
     const mine = { connection, heardAt: performance.now(), working: false }
     current = mine
-    connection.send(encode({ type: 'hello', protocol: CHANNEL_PROTOCOL, version: hello.version }))
+    const { selftestPassedBy } = handlers
+    connection.send(
+      encode({ type: 'hello', protocol: CHANNEL_PROTOCOL, version: hello.version, selftestPassedBy }),
+    )
     logger.info('vision is connected', { version: theirs.version })
     handlers.connected(theirs.version)
     try {
@@ -125,6 +131,10 @@ export function createListener(
       handlers.stats(message.stats)
       return undefined
     }
+    if (message.type === 'selftest') {
+      handlers.selftest(message.report)
+      return undefined
+    }
     const evidenceId = message.type === 'evidence' ? message.evidenceId : message.discarded.evidenceId
     const outcome = await takeIn(message, parts).catch((error: unknown): Outcome => {
       const refused = isRoadveilError(error) ? error.code : 'ERR_INTERNAL'
@@ -136,7 +146,7 @@ export function createListener(
   }
 
   const takeIn = async (
-    message: Exclude<VisionMessage, { type: 'stats' }>,
+    message: Exclude<VisionMessage, { type: 'stats' | 'selftest' }>,
     parts: readonly Uint8Array[],
   ): Promise<Outcome> =>
     message.type === 'evidence'

@@ -35,6 +35,8 @@ const cameraStatsSchema = z.strictObject({
 
 /** What vision says of itself about once a second; only the latest matters. */
 export const visionStatsSchema = z.strictObject({
+  /** Whether the networks do on the built-in clip what this release did: nobody is enforced against until they have. */
+  selftest: z.enum(['running', 'passed', 'failed']),
   cameras: z.array(cameraStatsSchema).max(32),
   /** Since the process started. */
   counts: z.strictObject({
@@ -60,6 +62,14 @@ const discardedSchema = z.strictObject({
   code,
 })
 
+const selftestSchema = z.strictObject({
+  /** Of software version and networks. */
+  subjectSha256: sha256,
+  passed: z.boolean(),
+})
+/** How the networks did on the built-in clip. */
+export type SelftestReport = z.infer<typeof selftestSchema>
+
 /** What every version understands of a first message. */
 export const anyHelloSchema = z.looseObject({ type: z.literal('hello'), protocol: z.int() })
 
@@ -76,12 +86,19 @@ export const visionMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('evidence'), evidenceId, facts: z.unknown() }),
   z.strictObject({ type: z.literal('discarded'), discarded: discardedSchema }),
   z.strictObject({ type: z.literal('stats'), stats: visionStatsSchema }),
+  z.strictObject({ type: z.literal('selftest'), report: selftestSchema }),
 ])
 export type VisionMessage = z.infer<typeof visionMessageSchema>
 
 /** vault to vision. Every evidence and every discarded violation is answered by `stored` or `refused`. */
 export const vaultMessageSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('hello'), protocol: z.literal(CHANNEL_PROTOCOL), version }),
+  z.strictObject({
+    type: z.literal('hello'),
+    protocol: z.literal(CHANNEL_PROTOCOL),
+    version,
+    /** What last passed the self-test on this box. */
+    selftestPassedBy: sha256.nullable(),
+  }),
   /** The last message: why vault closes the connection. */
   z.strictObject({ type: z.literal('bye'), code }),
   z.strictObject({ type: z.literal('stored'), evidenceId }),

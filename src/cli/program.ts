@@ -9,6 +9,7 @@ import { addModels } from './models.ts'
 import { reportError, type Output } from './output.ts'
 import { addReceive } from './receive.ts'
 import { addRun } from './run.ts'
+import { addSelftest } from './selftest.ts'
 import { addStatus } from './status.ts'
 
 /** Runs the command line and gives the exit code: 0 ok, 1 failed, 2 usage, 3 bad config, 4 daemon not reachable. */
@@ -49,6 +50,7 @@ function createProgram(output: Output): Command {
   addInit(program, output)
   addCheck(program, output)
   addModels(program, output)
+  addSelftest(program, output)
   addRun(program, output)
   addStatus(program, output)
   addEvidence(program, output)

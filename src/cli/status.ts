@@ -42,6 +42,7 @@ function statusLines(status: VaultStatus): string[] {
     `${status.device} at ${status.site}`,
     `vault      ${vault.version}, pid ${vault.pid}, since ${timeText(vault.startedAt)}`,
     `vision     ${vision ? `${vision.version}, connected since ${timeText(vision.connectedAt)}` : 'not connected'}`,
+    ...(status.selftest ? [`networks   self-test ${status.selftest}`] : []),
     ...countLines(status),
     `evidence   ${evidenceText(status)}`,
     `delivery   ${deliveryText(status)}`,

@@ -21,6 +21,8 @@ export interface Condition {
     /** Why it is down. */
     readonly code?: string | undefined
   }[]
+  /** How the networks did on the built-in clip; undefined until vision has said it. */
+  readonly selftest: 'running' | 'passed' | 'failed' | undefined
   /** Violations of which nothing was kept because a frame could not be checked. */
   readonly uncheckedRedactions: number
   readonly broker: { readonly connected: boolean; readonly code: string | null }
@@ -55,8 +57,12 @@ function judgeStore({ store }: Condition): Warning[] {
   return [warning('ERR_STORE_NEARLY_FULL', `the store is ${Math.floor(share * 100)} % full`)]
 }
 
-function judgeCameras({ vision, cameras, uncheckedRedactions }: Condition): Warning[] {
+function judgeCameras({ vision, cameras, selftest, uncheckedRedactions }: Condition): Warning[] {
   if (!vision.connected) return [warning('ERR_VISION_GONE', 'the vision process is not connected')]
+  const untrusted =
+    selftest === 'failed'
+      ? [warning('ERR_SELFTEST_FAILED', 'the networks did not pass the self-test: no evidence is made')]
+      : []
   const down = cameras
     .filter(({ state }) => state === 'down')
     .map(({ camera, code }) =>
@@ -64,8 +70,9 @@ function judgeCameras({ vision, cameras, uncheckedRedactions }: Condition): Warn
         ? warning(code, `camera ${camera} is down`)
         : warning('ERR_CAMERA_DOWN', `camera ${camera} is down`),
     )
-  if (uncheckedRedactions === 0) return down
+  if (uncheckedRedactions === 0) return [...untrusted, ...down]
   return [
+    ...untrusted,
     ...down,
     warning(
       'ERR_REDACTION_UNCHECKED',

@@ -12,6 +12,8 @@ export type AuditKind =
   | 'hold-placed'
   | 'hold-released'
   | 'purge'
+  | 'selftest-passed'
+  | 'selftest-failed'
 
 /** Flat, and nothing that names a person but who placed or released a hold. */
 export type AuditDetails = Readonly<Record<string, string | number>>

@@ -87,9 +87,11 @@ const MIGRATIONS = [
     audit_head_hash TEXT NOT NULL,
     -- The last audit row that retention has deleted: the chain begins after it.
     audit_anchor_sequence INTEGER NOT NULL,
-    audit_anchor_hash TEXT NOT NULL
+    audit_anchor_hash TEXT NOT NULL,
+    -- Software and networks that last passed the self-test.
+    selftest_passed_by TEXT
   ) STRICT;
-  INSERT INTO meta VALUES (0, 0, '', 0, '');
+  INSERT INTO meta VALUES (0, 0, '', 0, '', NULL);
   `,
 ]
 

@@ -10,6 +10,7 @@ import { type Holds, holdsOf } from './hold.ts'
 import { type Inventory, inventoryOf } from './inventory.ts'
 import { migrate } from './migrations.ts'
 import { type Outbox, outboxOf } from './outbox.ts'
+import { type Selftests, selftestsOf } from './selftest.ts'
 import { spaceOf } from './space.ts'
 
 /** Sealed evidence until the city has it, and the record of what happened to it. Synchronous; every failure is a coded error. */
@@ -20,6 +21,7 @@ export interface Store extends Disposable {
   readonly audit: Audit
   readonly inventory: Inventory
   readonly expiry: Expiry
+  readonly selftests: Selftests
 }
 
 /**
@@ -51,6 +53,7 @@ export function openStore({
       audit,
       inventory: inventoryOf(db),
       expiry: expiryOf(db, { audit, space, deleteEvidence }),
+      selftests: selftestsOf(db, audit),
       [Symbol.dispose]: () => void db.close(),
     }
   } catch (error) {

@@ -8,11 +8,13 @@ import type { Logger } from '../log.ts'
 import type { SigningKey } from '../sealing/keys.ts'
 import { sealEvidence } from '../sealing/seal.ts'
 import type { EvidenceShelf } from '../store/evidence.ts'
+import type { Selftests } from '../store/selftest.ts'
 
 export interface IntakeDeps {
   readonly config: Config
   readonly signingKey: SigningKey
   readonly shelf: EvidenceShelf
+  readonly selftests: Selftests
   /** The host's clock. */
   readonly now: () => EpochMs
   /** Called when there is something new in the outbox. */
@@ -27,7 +29,9 @@ const PASSING: ReadonlySet<ErrorCode> = new Set(['ERR_STORE_FULL', 'ERR_STORE_IO
  * Takes in what vision sends: checks that it is of this box, seals it and commits it. It is `stored` only when it is on
  * the disk. What was stored before is answered `stored` again, since vision may not have heard it the first time.
  */
-export function createIntake(deps: IntakeDeps): Pick<VisionHandlers, 'evidence' | 'discarded'> {
+export function createIntake(
+  deps: IntakeDeps,
+): Pick<VisionHandlers, 'evidence' | 'discarded' | 'selftest' | 'selftestPassedBy'> {
   const { config, shelf, logger, now } = deps
   const recipients = config.city.recipients
 
@@ -58,6 +62,19 @@ export function createIntake(deps: IntakeDeps): Pick<VisionHandlers, 'evidence' 
         })
         deps.onStored()
       })
+    },
+
+    selftest(report) {
+      try {
+        deps.selftests.record({ ...report, at: now() })
+      } catch (error) {
+        // It is only tried again at the next start.
+        logger.error('nothing can be stored now', { error })
+      }
+    },
+
+    get selftestPassedBy() {
+      return deps.selftests.passedBy()
     },
 
     async discarded(discarded) {

@@ -39,6 +39,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
     {
       vision: { connected: board.vision !== undefined },
       cameras,
+      selftest: board.latest?.selftest,
       uncheckedRedactions: board.latest?.counts.uncheckedRedactions ?? 0,
       broker: { connected: delivery.connected, code: delivery.lastErrorCode ?? null },
       outbox: { count: counts.pending, oldestAt: counts.oldestPendingAt },
@@ -59,6 +60,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
     },
     cameras,
     counts: board.latest?.counts ?? null,
+    selftest: board.latest?.selftest ?? null,
     store: {
       outbox: counts.pending,
       oldestAt: isoOrNull(counts.oldestPendingAt),

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { listenForControl } from '../channel/control.ts'
 import { listenForVision } from '../channel/listener.ts'
+import type { VisionStats } from '../channel/messages.ts'
 import type { Config } from '../config/config.ts'
 import { createForwarder } from '../delivery/forwarder.ts'
 import type { Logger } from '../log.ts'
@@ -65,6 +66,7 @@ export async function runVault(
     config,
     signingKey: keys.signing,
     shelf: store.evidence,
+    selftests: store.selftests,
     now,
     onStored: () => forwarder.wake(),
     logger,
@@ -73,11 +75,10 @@ export async function runVault(
     {
       socketPath: join(runtimeDirectory, 'vault.sock'),
       hello: { version: VERSION, configSha256: config.sha256 },
-      handlers: {
-        ...intake,
-        stats: (stats) => board.stats(stats),
-        connected: (version) => board.connected(version),
-      },
+      handlers: Object.assign(intake, {
+        stats: (stats: VisionStats) => board.stats(stats),
+        connected: (version: string | undefined) => board.connected(version),
+      }),
       logger,
     },
     signal,

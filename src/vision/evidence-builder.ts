@@ -5,6 +5,7 @@ import type { ModelSource } from '../detection/manifest.ts'
 import type { RedactedEvidence } from '../domain/evidence.ts'
 import { ERRORS, type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
 import type { EvidenceJob, JobAftermath, WorkerAnswer, WorkerRequest } from './evidence-worker.ts'
+import type { SelftestFigures } from './selftest/figures.ts'
 
 /** Builds evidence in a thread of its own, one violation after the other. */
 export interface EvidenceBuilder extends AsyncDisposable {
@@ -16,6 +17,13 @@ export interface EvidenceBuilder extends AsyncDisposable {
    *   hangs or dies; it is started afresh then
    */
   build(job: EvidenceJob, aftermath: Promise<JobAftermath>, signal: AbortSignal): Promise<RedactedEvidence>
+  /**
+   * Runs the built-in clip through the networks, in its turn.
+   *
+   * @param minConfidence for the plate's text, 0-1
+   * @throws RoadveilError as `runSelftest` does, and as `build` when the thread hangs or dies
+   */
+  selftest(minConfidence: number): Promise<SelftestFigures>
 }
 
 /** Many times what one clip takes; a thread that is still busy then hangs. */
@@ -39,26 +47,38 @@ export async function openEvidenceBuilder(models: ModelSource): Promise<Evidence
     })
     return (worker = started)
   }
-  const buildNow = async (job: EvidenceJob, aftermath: Promise<JobAftermath>): Promise<RedactedEvidence> => {
+  const askNow = async <T extends WorkerAnswer['type']>(
+    wanted: T,
+    request: WorkerRequest,
+    aftermath?: Promise<JobAftermath>,
+  ): Promise<WorkerAnswer & { type: T }> => {
     const thread = await liveWorker()
-    const answer = await ask(thread, job, aftermath).catch(async (error: unknown) => {
+    const answer = await ask(thread, request, aftermath).catch(async (error: unknown) => {
       worker = undefined
       await thread.terminate()
       throw error
     })
-    if (answer.type === 'built') return { facts: answer.facts, files: answer.files }
     if (answer.type === 'failed') throw new RoadveilError(answer.code, answer.message)
-    throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'the evidence builder gave no answer')
+    if (answer.type !== wanted)
+      throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'the evidence builder gave no answer')
+    return answer as WorkerAnswer & { type: T }
+  }
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = turn.then(work)
+    turn = result.catch(() => undefined)
+    return result
   }
   await liveWorker()
   return {
     build(job, aftermath, signal) {
-      const result = turn.then(async () => {
+      return inTurn(async () => {
         signal.throwIfAborted()
-        return buildNow(job, aftermath)
+        const { facts, files } = await askNow('built', { type: 'job', job }, aftermath)
+        return { facts, files }
       })
-      turn = result.catch(() => undefined)
-      return result
+    },
+    selftest(minConfidence) {
+      return inTurn(async () => (await askNow('tested', { type: 'selftest', minConfidence })).figures)
     },
     async [Symbol.asyncDispose]() {
       await worker?.terminate()
@@ -77,8 +97,8 @@ async function startWorker(models: ModelSource): Promise<Worker> {
 
 async function ask(
   worker: Worker,
-  job: EvidenceJob,
-  aftermath: Promise<JobAftermath>,
+  request: WorkerRequest,
+  aftermath?: Promise<JobAftermath>,
 ): Promise<WorkerAnswer> {
   let answered = false
   // What comes after the answer is of a job that is over: the worker would take it for the next job's.
@@ -92,8 +112,8 @@ async function ask(
   )
   try {
     const answer = nextMessage(worker)
-    post({ type: 'job', job })
-    aftermath.then(
+    post(request)
+    aftermath?.then(
       (value) => post({ type: 'aftermath', aftermath: value }),
       () => post({ type: 'abandon' }),
     )

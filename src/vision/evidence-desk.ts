@@ -30,6 +30,8 @@ export interface EvidenceDesk {
 export interface EvidenceDeskDeps {
   readonly builder: EvidenceBuilder
   readonly link: VaultLink
+  /** Resolves when the networks may decide about anybody. */
+  readonly mayEnforce: Promise<void>
   readonly provenance: Provenance
   readonly minConfidence: number
   readonly readClock: () => Promise<ClockState>
@@ -60,6 +62,7 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
       const before = piecesBefore(ring, violation, planned)
       const aftermath = waitForAftermath(watch, violation, before.at(-1)?.span.to ?? violation.judgedAt)
       aftermath.catch(() => undefined) // the builder hears of it when it is its turn
+      await deps.mayEnforce
       const evidence = await builder.build(
         {
           violation,

@@ -10,7 +10,10 @@ import { type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
 import { type EvidenceRequest, buildEvidence } from '../evidence/build.ts'
 import type { EvidenceDeps, Footage } from '../evidence/check.ts'
 import type { Span } from '../evidence/spans.ts'
+import { createLogger } from '../log.ts'
 import { openEvidenceNetworks } from './evidence-networks.ts'
+import type { SelftestFigures } from './selftest/figures.ts'
+import { runSelftest } from './selftest/run.ts'
 
 /**
  * The thread that builds evidence: it has networks of its own and a low priority, so that live analysis goes on while
@@ -36,6 +39,7 @@ export interface JobAftermath {
 
 export type WorkerRequest =
   | { readonly type: 'job'; readonly job: EvidenceJob }
+  | { readonly type: 'selftest'; readonly minConfidence: number }
   | { readonly type: 'aftermath'; readonly aftermath: JobAftermath }
   /** There will be no aftermath: Roadveil is being stopped. */
   | { readonly type: 'abandon' }
@@ -43,6 +47,7 @@ export type WorkerRequest =
 export type WorkerAnswer =
   | { readonly type: 'ready' }
   | { readonly type: 'built'; readonly facts: EvidenceFacts; readonly files: readonly EvidenceFile[] }
+  | { readonly type: 'tested'; readonly figures: SelftestFigures }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
 
 const NICE = 5
@@ -69,10 +74,28 @@ async function build(
     const { facts, files } = await buildEvidence(whole, deps, new AbortController().signal)
     return { type: 'built', facts, files }
   } catch (error) {
-    // The message of a foreign error may hold anything; only the code goes on.
-    if (isRoadveilError(error)) return { type: 'failed', code: error.code, message: error.message }
-    return { type: 'failed', code: 'ERR_REDACTION_UNCHECKED', message: 'the evidence builder failed' }
+    return failed(error)
   }
+}
+
+async function selftest(
+  models: ModelSource,
+  networks: EvidenceDeps,
+  minConfidence: number,
+): Promise<WorkerAnswer> {
+  try {
+    const logger = createLogger({ process: 'vision', level: 'error' })
+    const deps = { models, networks, minConfidence, logger }
+    return { type: 'tested', figures: await runSelftest(deps, new AbortController().signal) }
+  } catch (error) {
+    return failed(error)
+  }
+}
+
+function failed(error: unknown): WorkerAnswer {
+  // The message of a foreign error may hold anything; only the code goes on.
+  if (isRoadveilError(error)) return { type: 'failed', code: error.code, message: error.message }
+  return { type: 'failed', code: 'ERR_REDACTION_UNCHECKED', message: 'the evidence builder failed' }
 }
 
 /** This thread's id in the kernel, so that its priority can be lowered without the rest of the process. */
@@ -84,7 +107,8 @@ function lowerPriority(): void {
 const port = parentPort
 if (!port) throw new TypeError('evidence-worker runs as a worker thread only')
 lowerPriority()
-const deps = await openEvidenceNetworks(workerData as ModelSource)
+const models = workerData as ModelSource
+const deps = await openEvidenceNetworks(models)
 let aftermath = Promise.withResolvers<JobAftermath>()
 port.on('message', (request: WorkerRequest) => {
   switch (request.type) {
@@ -92,6 +116,9 @@ port.on('message', (request: WorkerRequest) => {
       aftermath = Promise.withResolvers<JobAftermath>()
       // Answers are copied, not transferred: the encoders' buffers belong to native code and cannot be handed over.
       void build(request.job, aftermath.promise, deps).then((answer) => port.postMessage(answer))
+      return
+    case 'selftest':
+      void selftest(models, deps, request.minConfidence).then((answer) => port.postMessage(answer))
       return
     case 'aftermath':
       aftermath.resolve(request.aftermath)

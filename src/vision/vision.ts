@@ -13,6 +13,8 @@ import { VERSION } from '../version.ts'
 import { pause, untilAborted } from '../waiting.ts'
 import { openEvidenceBuilder } from './evidence-builder.ts'
 import { type EvidenceCounts, createEvidenceDesk } from './evidence-desk.ts'
+import type { SelftestFigures } from './selftest/figures.ts'
+import { awaitVerdict } from './selftest/verdict.ts'
 import { type Watch, createWatch } from './watch-camera.ts'
 
 const REPORT_EVERY_MS = 1_000
@@ -47,8 +49,13 @@ export async function runVision(
     models: models.manifest.models.map(({ role, file, sha256 }) => ({ role, file, sha256 })),
   }
   const { minConfidence } = config.plates
+  const runSelftest = (): Promise<SelftestFigures> => builder.selftest(minConfidence)
+  const verdict = awaitVerdict({ link, manifest: models.manifest, runSelftest, logger }, signal)
   const desk = createEvidenceDesk(
-    { builder, link, provenance, minConfidence, readClock: readClockState, logger },
+    {
+      ...{ builder, link, provenance, minConfidence, logger },
+      ...{ readClock: readClockState, mayEnforce: verdict.passed },
+    },
     signal,
   )
 
@@ -84,16 +91,22 @@ export async function runVision(
 
   async function report(): Promise<void> {
     while (!until.aborted) {
-      link.report(statsOf(watches, desk.counts, link.waiting))
+      link.report(statsOf(watches, verdict.state, desk.counts, link.waiting))
       await pause(REPORT_EVERY_MS, until)
     }
   }
 }
 
-function statsOf(watches: readonly Watch[], evidence: EvidenceCounts, waiting: number): VisionStats {
+function statsOf(
+  watches: readonly Watch[],
+  selftest: VisionStats['selftest'],
+  evidence: EvidenceCounts,
+  waiting: number,
+): VisionStats {
   const sum = (pick: (watch: Watch) => number): number =>
     watches.reduce((total, watch) => total + pick(watch), 0)
   return {
+    selftest,
     cameras: watches.map(({ camera }) => cameraStats(camera)),
     counts: {
       tracks: sum(({ counts }) => counts.tracks),

@@ -9,7 +9,7 @@ import { encodeFrame, readFrames } from '../../src/channel/framing.ts'
 import { connectInMemory, connectVault } from '../../src/channel/link.ts'
 import { createListener, listenForVision } from '../../src/channel/listener.ts'
 import type { Outcome, VisionHandlers } from '../../src/channel/listener.ts'
-import type { VisionStats } from '../../src/channel/messages.ts'
+import type { SelftestReport, VisionStats } from '../../src/channel/messages.ts'
 import type { DiscardedEvidence, RedactedEvidence } from '../../src/domain/evidence.ts'
 import { syntheticEvidence } from '../support/evidence.ts'
 import { keptLog } from '../support/kept-log.ts'
@@ -18,6 +18,7 @@ import { shortFolder } from '../support/short-folder.ts'
 const hello = { version: '0.1.0', configSha256: 'a'.repeat(64) }
 const never = new AbortController().signal
 const stats: VisionStats = {
+  selftest: 'passed',
   cameras: [{ camera: 'c1', state: 'live', fps: 5, frames: 10, dropped: 1, restarts: 0, lastFrameAt: null }],
   counts: { tracks: 3, violations: 1, built: 1, discarded: 0, uncheckedRedactions: 0, waiting: 0 },
 }
@@ -27,6 +28,7 @@ interface Taken {
   readonly discarded: DiscardedEvidence[]
   readonly stats: VisionStats[]
   readonly versions: (string | undefined)[]
+  readonly selftests: SelftestReport[]
 }
 
 /** Handlers that keep what they get; `outcome` may wait or refuse. */
@@ -34,7 +36,7 @@ function keeper(outcome: (evidence: RedactedEvidence) => Promise<Outcome> | Outc
   taken: Taken
   handlers: VisionHandlers
 } {
-  const taken: Taken = { evidence: [], discarded: [], stats: [], versions: [] }
+  const taken: Taken = { evidence: [], discarded: [], stats: [], versions: [], selftests: [] }
   const handlers: VisionHandlers = {
     evidence: async (evidence) => {
       taken.evidence.push(evidence)
@@ -45,6 +47,8 @@ function keeper(outcome: (evidence: RedactedEvidence) => Promise<Outcome> | Outc
       return 'stored'
     },
     stats: (it) => void taken.stats.push(it),
+    selftest: (report) => void taken.selftests.push(report),
+    selftestPassedBy: 'b'.repeat(64),
     connected: (version) => void taken.versions.push(version),
   }
   return { taken, handlers }
@@ -93,6 +97,10 @@ await t.test(
       await until(() => taken.stats.length === 1)
       t.same(taken.stats, [stats])
       t.same(taken.versions, ['0.1.0'])
+      t.equal(await link.selftestPassedBy, 'b'.repeat(64), 'vault says what passed the self-test last')
+      link.reportSelftest({ subjectSha256: 'c'.repeat(64), passed: false })
+      await until(() => taken.selftests.length === 1)
+      t.same(taken.selftests, [{ subjectSha256: 'c'.repeat(64), passed: false }])
     }
   },
 )
@@ -154,7 +162,7 @@ await t.test('while nobody reads, reports are dropped instead of piling up', asy
       .then(() => {
         socket.pause()
         for (const bytes of encodeFrame({
-          message: { type: 'hello', protocol: 1, version: 'v' },
+          message: { type: 'hello', protocol: 1, version: 'v', selftestPassedBy: null },
           parts: [],
         })) {
           socket.write(bytes)

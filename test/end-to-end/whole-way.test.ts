@@ -36,7 +36,7 @@ await t.test(
     const camera = await startRtspCamera(SCENE_FILE)
     t.teardown(() => camera.stop())
     const { url, credentialsFile } = camera
-    const town = await setUpTown(t, [sceneCamera('cam-1', { url, credentialsFile })])
+    const town = await setUpTown(t, [sceneCamera('cam-1', { url, credentialsFile })], { isNew: true })
     // The end of the password has no character that any place would write differently.
     const password = [camera.password, camera.password.slice(-12)]
     const secrets = [plateText, ...truth.bystanderPlates, ...password]

@@ -8,6 +8,7 @@ const days = (count: number): number => now + count * 86_400_000
 const well: Condition = {
   vision: { connected: true },
   cameras: [{ camera: 'c1', state: 'live' }],
+  selftest: 'passed',
   uncheckedRedactions: 0,
   broker: { connected: true, code: null },
   outbox: { count: 1, oldestAt: now - 5_000 },

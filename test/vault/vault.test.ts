@@ -123,6 +123,7 @@ await t.test(
     await using vision = link(config)
     t.equal(await vision.deliver(evidenceOf(config)), 'stored')
     const stats = {
+      selftest: 'failed' as const,
       cameras: [
         {
           camera: 'bus-stop',
@@ -156,7 +157,12 @@ await t.test(
     })
     t.ok(status.retention.lastRunAt && status.retention.nextRunAt, 'the first purge ran, the next is planned')
     const codes = status.warnings.map(({ code }) => code)
-    for (const code of ['ERR_CAMERA_STALLED', 'ERR_REDACTION_UNCHECKED', 'ERR_BROKER_UNREACHABLE']) {
+    for (const code of [
+      'ERR_SELFTEST_FAILED',
+      'ERR_CAMERA_STALLED',
+      'ERR_REDACTION_UNCHECKED',
+      'ERR_BROKER_UNREACHABLE',
+    ]) {
       t.ok(codes.includes(code), code)
     }
     await vision[Symbol.asyncDispose]()
