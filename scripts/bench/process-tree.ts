@@ -31,6 +31,15 @@ export function usageOf(pid: number, memoryOf: (command: string) => boolean = ()
   return { cpuSeconds: ticks / TICKS_PER_SECOND, memoryMb: memory / 1024 }
 }
 
+/**
+ * CPU seconds since the start that this machine wanted and its host gave to others: field steal of proc_stat(5); 0 on real
+ * hardware. Where it is not small, times on the clock say more about the neighbours than about us.
+ */
+export function stolenSeconds(): number {
+  const fields = readFileSync('/proc/stat', 'utf8').split('\n')[0]?.trim().split(/\s+/) ?? []
+  return Number(fields[8] ?? 0) / TICKS_PER_SECOND
+}
+
 function statOf(pid: number): { readonly parent: number; readonly ticks: number } | undefined {
   try {
     // After the name in brackets: state, ppid, …; utime, stime, cutime, cstime are fields 14-17 of proc_pid_stat(5).
