@@ -27,7 +27,9 @@ export interface EvidenceBuilder extends AsyncDisposable {
 }
 
 /** Many times what one clip takes; a thread that is still busy then hangs. */
-const TIMEOUT_MS = 180_000
+const BUILD_TIMEOUT_MS = 180_000
+/** Nothing waits for the self-test but violations, and a slow box must not be taken for one with wrong networks. */
+const SELFTEST_TIMEOUT_MS = 900_000
 
 /**
  * Starts the builder and waits until its networks are loaded, so that a wrong model is found at the start.
@@ -108,7 +110,7 @@ async function ask(
   const timeout = Promise.withResolvers<never>()
   const timer = setTimeout(
     () => timeout.reject(new RoadveilError('ERR_EVIDENCE_TIMEOUT', 'the evidence was not finished in time')),
-    TIMEOUT_MS,
+    request.type === 'selftest' ? SELFTEST_TIMEOUT_MS : BUILD_TIMEOUT_MS,
   )
   try {
     const answer = nextMessage(worker)
