@@ -4,6 +4,8 @@
 //
 // A folder holds images and `labels.json`. Pictures, averages and suppression are those of `npm run models:evaluate`. The public
 // network (80 classes, square) is known by its input's name and asked at 416x416 whatever `--size` says.
+import console from 'node:console'
+import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { readImage, readLabels } from '../../../scripts/evaluate-models/images.ts'
