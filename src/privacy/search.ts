@@ -121,8 +121,9 @@ export async function searchFrame(
 }
 
 /** Small pictures are looked at in up to twice their size, and of very large ones no more than a network can take. */
-function fullScale({ width }: RawFrame): number {
-  return width < OVERVIEW_WIDTH ? Math.min(2, OVERVIEW_WIDTH / width) : Math.min(1, FULL_WIDTH / width)
+function fullScale({ width, height }: RawFrame): number {
+  const longer = Math.max(width, height)
+  return longer < OVERVIEW_WIDTH ? Math.min(2, OVERVIEW_WIDTH / longer) : Math.min(1, FULL_WIDTH / longer)
 }
 
 /** Every person's upper part, and the offender's vehicle. */
