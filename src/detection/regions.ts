@@ -3,14 +3,15 @@ import type { RawFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 import { findModel, requireStages, type ModelSource } from './manifest.ts'
 import type { FoundRegion } from './region.ts'
-import { decodeRows, PLATE_COLUMNS, FACE_COLUMNS, type RegionRow } from './region-rows.ts'
-import { type Canvas, sample } from './sample.ts'
+import { decodeRows, FACE_COLUMNS, PLATE_COLUMNS } from './region-rows.ts'
+import { sample } from './sample.ts'
+import { scalePart } from './scaled-part.ts'
 import { openSession } from './session.ts'
 import { suppress } from './suppression.ts'
 
 const MAX_OVERLAP = 0.5
-/** The network halves its input five times. */
-const GRAIN = 32
+/** The network looks for something in every cell of these sizes, pixels of its input. */
+const STRIDES = [8, 16, 32] as const
 
 /** From which score on something is taken for what it may be, 0-1. */
 export interface MinScores {
@@ -42,53 +43,49 @@ export async function openRegionDetector(source: ModelSource, threads: 1 | 2 = 1
 
   return {
     async detect(frame, part, scale, minScores) {
-      const place = {
-        x: 0,
-        y: 0,
-        w: Math.max(1, Math.round(part.w * scale)),
-        h: Math.max(1, Math.round(part.h * scale)),
-      }
-      const width = Math.ceil(place.w / GRAIN) * GRAIN
-      const height = Math.ceil(place.h / GRAIN) * GRAIN
+      const { place, width, height, pointInFrame, boxInFrame } = scalePart(frame, part, scale)
       const outputs = await session.run([1, 3, height, width], () => {
         const length = 3 * width * height
         if (buffer.length < length) buffer = new Uint8ClampedArray(length)
-        const canvas: Canvas<Uint8ClampedArray> = {
-          ...{ values: buffer.subarray(0, length), width, height },
-          ...{
-            colour: entry.input.colour,
-            maximum: entry.input.maximum,
-            fill: entry.input.letterbox?.fill ?? 0,
-          },
-        }
-        sample(frame, part, place, canvas)
+        const { colour, maximum, letterbox } = entry.input
+        const values = buffer.subarray(0, length)
+        sample(frame, part, place, { values, width, height, colour, maximum, fill: letterbox?.fill ?? 0 })
         return new Uint8Array(buffer.buffer, 0, length)
       })
-      const { plates, faces } = outputs
-      if (!plates || !faces)
-        throw new RoadveilError('ERR_DETECTION_FAILED', 'regions: the network gave no rows')
-      const [acrossPixel, downPixel] = [part.w / place.w, part.h / place.h]
-      const point = ({ x, y }: Point): Point => ({
-        x: (part.x + x * acrossPixel) / frame.width,
-        y: (part.y + y * downPixel) / frame.height,
-      })
-      const region = (kind: 'plate' | 'face', { box, score, corners }: RegionRow): FoundRegion => ({
-        kind,
-        score,
-        box: { ...point(box), w: (box.w * acrossPixel) / frame.width, h: (box.h * downPixel) / frame.height },
-        ...(corners
-          ? { corners: [point(corners[0]), point(corners[1]), point(corners[2]), point(corners[3])] }
-          : {}),
-      })
+      const find = (
+        kind: FoundRegion['kind'],
+        rows: Float32Array | undefined,
+        columns: 5 | 13,
+      ): FoundRegion[] => {
+        if (rows?.length !== columns * cellsOf(width, height)) {
+          throw new RoadveilError(
+            'ERR_DETECTION_FAILED',
+            `regions: the network's rows for each ${kind} are incomplete`,
+          )
+        }
+        return suppress(decodeRows(rows, columns, minScores[kind]), MAX_OVERLAP).map(
+          ({ box, score, corners }) => ({
+            ...{ kind, score, box: boxInFrame(box) },
+            ...(corners ? { corners: inFrame(corners, pointInFrame) } : {}),
+          }),
+        )
+      }
       return [
-        ...suppress(decodeRows(plates, PLATE_COLUMNS, minScores.plate), MAX_OVERLAP).map((row) =>
-          region('plate', row),
-        ),
-        ...suppress(decodeRows(faces, FACE_COLUMNS, minScores.face), MAX_OVERLAP).map((row) =>
-          region('face', row),
-        ),
+        ...find('plate', outputs['plates'], PLATE_COLUMNS),
+        ...find('face', outputs['faces'], FACE_COLUMNS),
       ]
     },
     close: () => session.close(),
   }
+}
+
+/** One row a cell, of three sizes. */
+function cellsOf(width: number, height: number): number {
+  return STRIDES.reduce((sum, stride) => sum + (width / stride) * (height / stride), 0)
+}
+
+type Corners = readonly [Point, Point, Point, Point]
+
+function inFrame([a, b, c, d]: Corners, place: (point: Point) => Point): Corners {
+  return [place(a), place(b), place(c), place(d)]
 }

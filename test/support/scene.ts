@@ -1,45 +1,17 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import type { PacketClip } from '../../src/camera/packet-ring.ts'
 import type { Box } from '../../src/domain/geometry.ts'
 import type { PathPoint } from '../../src/domain/track.ts'
+import * as scene from '../../src/vision/selftest/scene.ts'
 
-/** The built-in scene (models/selftest) and its ground truth. */
+/** The built-in scene (models/selftest) and its ground truth, as the self-test reads them. */
 
-export const SCENE_FILE = fileURLToPath(new URL('../../models/selftest/street.mp4', import.meta.url))
+export const { SCENE_FILE } = scene
 
-interface TrueObject {
-  readonly id: string
-  readonly cls: 'car' | 'person' | 'plate' | 'face'
-  /** Pixels: left, top, width, height. */
-  readonly box: readonly [number, number, number, number]
-  readonly visibleBox?: readonly [number, number, number, number]
-  readonly visibility: number
-  readonly inFrame: number
-  readonly facing?: number
-  readonly text?: string
-}
-
-interface Truth {
-  readonly width: number
-  readonly height: number
-  readonly fps: number
-  readonly zonePolygon: readonly (readonly [number, number])[]
-  readonly violation: { readonly vehicle: string; readonly plateText: string; readonly stoppedFrom: number }
-  readonly bystanderPlates: readonly string[]
-  readonly frames: readonly { readonly t: number; readonly objects: readonly TrueObject[] }[]
-}
-
-export const truth = JSON.parse(
-  readFileSync(new URL('../../models/selftest/street.gt.json', import.meta.url), 'utf8'),
-) as Truth
+export const truth = await scene.loadScene()
 
 /** The no-stopping zone in 0-1 coordinates, clipped to the picture. */
-export const sceneZone = truth.zonePolygon.map(([x, y]) => ({
-  x: Math.min(1, Math.max(0, x / truth.width)),
-  y: Math.min(1, Math.max(0, y / truth.height)),
-}))
+export const sceneZone = scene.zoneOf(truth)
 
 /** The whole scene as the packet ring would give it; its first frame was captured at `anchor`. */
 export function sceneClip(anchor: number): PacketClip {
@@ -49,13 +21,13 @@ export function sceneClip(anchor: number): PacketClip {
 }
 
 /** What is truly in the scene `seconds` after its start. */
-export function truthAt(seconds: number): readonly TrueObject[] {
-  return truth.frames[Math.min(truth.frames.length - 1, Math.round(seconds * truth.fps))]?.objects ?? []
+export function truthAt(seconds: number): readonly scene.TrueObject[] {
+  return scene.truthAt(truth, seconds)
 }
 
 /** Where an object truly is, in 0-1 coordinates. */
-export function trueBox({ box: [x, y, w, h] }: Pick<TrueObject, 'box'>): Box {
-  return { x: x / truth.width, y: y / truth.height, w: w / truth.width, h: h / truth.height }
+export function trueBox(object: Pick<scene.TrueObject, 'box'>): Box {
+  return scene.trueBox(truth, object)
 }
 
 /** The true path of a vehicle of the scene. */
@@ -70,30 +42,11 @@ export function truePath(id: string, anchor: number): PathPoint[] {
 }
 
 /** The faces and plates of a moment that a viewer could make out: those that an evidence must hide, offender's plate aside. */
-export function mustBeHidden(seconds: number): readonly TrueObject[] {
-  const offender = truth.violation.vehicle
-  return truthAt(seconds).filter(
-    ({ id, cls, visibility, inFrame, facing = 1 }) =>
-      (cls === 'face' || cls === 'plate') &&
-      visibility > 0.2 &&
-      inFrame > 0.5 &&
-      facing > 0 &&
-      !id.startsWith(offender),
-  )
+export function mustBeHidden(seconds: number): readonly scene.TrueObject[] {
+  return scene.mustBeHidden(truth, seconds)
 }
 
 /** The share of a box that the regions cover, 0-1, in pixels of the scene. */
 export function hiddenShare(box: Box, regions: readonly { readonly box: Box }[]): number {
-  const { width, height } = truth
-  let covered = 0
-  let all = 0
-  for (let y = Math.round(box.y * height); y < Math.min(height, (box.y + box.h) * height); y++) {
-    for (let x = Math.round(box.x * width); x < Math.min(width, (box.x + box.w) * width); x++) {
-      all++
-      const px = (x + 0.5) / width
-      const py = (y + 0.5) / height
-      if (regions.some(({ box: r }) => px >= r.x && px < r.x + r.w && py >= r.y && py < r.y + r.h)) covered++
-    }
-  }
-  return all === 0 ? 1 : covered / all
+  return scene.hiddenShare(truth, box, regions)
 }

@@ -1,61 +1,27 @@
 """Fine-tunes the public weights: `python train.py --out FOLDER`; `--resume` goes on from the folder's last checkpoint."""
 import argparse
 import copy
-import math
-import random
+import sys
 import time
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from loss import total_loss
 from mosaic import make_sample
 from network import cell_corners, load_public
 from pictures import load_pictures
 
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from course import Samples, blend, rate, start_worker  # noqa: E402
+
 WARM_UP_STEPS = 20
 AVERAGE = 0.98  # of the running average of the weights, a step
 
 
-class Samples(Dataset):
-    """Sample number n is always the same one, so that a resumed training sees what an unbroken one would have seen."""
-
-    def __init__(self, by_source, side: int, seed: int, numbers: range):
-        self.by_source, self.side, self.seed, self.numbers = by_source, side, seed, numbers
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, at: int):
-        dice = random.Random(self.seed * 1_000_003 + self.numbers[at])
-        pixels, objects = make_sample(self.by_source, self.side, dice)
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)[[1, 0, 2]])), objects
-
-
 def collate(samples):
     return torch.stack([planes for planes, _ in samples]), [objects for _, objects in samples]
-
-
-def start_worker(_: int) -> None:
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
-
-def rate(step: int, steps: int, top: float) -> float:
-    """Learning rate: a short warm-up, then half a cosine down to a fiftieth."""
-    if step < WARM_UP_STEPS:
-        return top * (step + 1) / WARM_UP_STEPS
-    return top * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
-
-
-def blend(average: torch.nn.Module, network: torch.nn.Module, step: int) -> None:
-    keep = min(AVERAGE, (1 + step) / (10 + step))
-    with torch.no_grad():
-        for mine, new in zip(average.parameters(), network.parameters()):
-            mine.mul_(keep).add_(new, alpha=1 - keep)
 
 
 def main() -> None:
@@ -97,7 +63,8 @@ def main() -> None:
     excluded = {line for path in args.leave_out for line in path.read_text().split("\n") if line}
     by_source = load_pictures(args.data, args.teacher, excluded)
     print({source: len(pictures) for source, pictures in by_source.items()}, flush=True)
-    samples = Samples(by_source, args.side, args.seed, range(first * args.batch, args.steps * args.batch))
+    numbers = range(first * args.batch, args.steps * args.batch)
+    samples = Samples(lambda dice: make_sample(by_source, args.side, dice), args.seed, numbers)
     loader = DataLoader(
         samples, args.batch, num_workers=1, collate_fn=collate, worker_init_fn=start_worker, prefetch_factor=4
     )
@@ -106,7 +73,7 @@ def main() -> None:
     began = time.time()
     for step, (planes, known) in enumerate(loader, first):
         for part in optimiser.param_groups:
-            part["lr"] = rate(step, args.steps, args.rate)
+            part["lr"] = rate(step, args.steps, args.rate, WARM_UP_STEPS)
         pixels = planes.float().to(memory_format=torch.channels_last)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.bf16):
             with torch.no_grad():
@@ -117,7 +84,7 @@ def main() -> None:
         sum(parts.values()).backward()
         torch.nn.utils.clip_grad_norm_(learning, 10.0)
         optimiser.step()
-        blend(average, network, step)
+        blend(average, network, step, AVERAGE)
         for name, value in parts.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach()) / 10
         if (step + 1) % 10 == 0:

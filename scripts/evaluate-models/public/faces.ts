@@ -4,13 +4,12 @@ import { RoadveilError } from '../../../src/errors.ts'
 import { findModel, requireStages, type ModelSource } from '../../../src/detection/manifest.ts'
 import type { FoundRegion } from '../../../src/detection/region.ts'
 import { sample } from '../../../src/detection/sample.ts'
+import { scalePart } from '../../../src/detection/scaled-part.ts'
 import { openSession } from '../../../src/detection/session.ts'
 import { suppress, type Proposal } from '../../../src/detection/suppression.ts'
 import { decodeYunet, YUNET_STRIDES } from './yunet.ts'
 
 const MAX_OVERLAP = 0.4
-/** The network halves its input five times. */
-const GRAIN = 32
 
 /** Finds faces. */
 export interface FaceDetector {
@@ -37,27 +36,13 @@ export async function openFaceDetector(source: ModelSource, threads: 1 | 2 = 1):
 
   return {
     async detect(frame, part, scale, minScore) {
-      const place = {
-        x: 0,
-        y: 0,
-        w: Math.max(1, Math.round(part.w * scale)),
-        h: Math.max(1, Math.round(part.h * scale)),
-      }
-      const width = Math.ceil(place.w / GRAIN) * GRAIN
-      const height = Math.ceil(place.h / GRAIN) * GRAIN
+      const { place, width, height, boxInFrame } = scalePart(frame, part, scale)
       const outputs = await session.run([1, 3, height, width], () => {
         const length = 3 * width * height
         if (buffer.length < length) buffer = new Float32Array(length)
         const values = buffer.subarray(0, length)
-        const fill = entry.input.letterbox?.fill ?? 0
-        sample(frame, part, place, {
-          values,
-          width,
-          height,
-          colour: entry.input.colour,
-          maximum: entry.input.maximum,
-          fill,
-        })
+        const { colour, maximum, letterbox } = entry.input
+        sample(frame, part, place, { values, width, height, colour, maximum, fill: letterbox?.fill ?? 0 })
         return values
       })
       const faces: Proposal[] = []
@@ -74,16 +59,10 @@ export async function openFaceDetector(source: ModelSource, threads: 1 | 2 = 1):
         }
         faces.push(...decodeYunet(stride, width / stride, classes, objectness, boxes, minScore))
       }
-      const [acrossPixel, downPixel] = [part.w / place.w, part.h / place.h]
       return suppress(faces, MAX_OVERLAP).map(({ box, score }) => ({
         kind: 'face' as const,
         score,
-        box: {
-          x: (part.x + box.x * acrossPixel) / frame.width,
-          y: (part.y + box.y * downPixel) / frame.height,
-          w: (box.w * acrossPixel) / frame.width,
-          h: (box.h * downPixel) / frame.height,
-        },
+        box: boxInFrame(box),
       }))
     },
     close: () => session.close(),
