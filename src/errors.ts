@@ -43,16 +43,16 @@ export const ERRORS = {
   },
 
   // detection/
-  ERR_MODEL_MISSING: { hint: 'Fetch the models with `roadveil models pull`.' },
+  ERR_MODEL_MISSING: { hint: 'Restore the folder models from the release.' },
   ERR_MODEL_HASH: {
-    hint: 'The file is not the one in the manifest; fetch it again with `roadveil models pull`.',
+    hint: 'The file is not the one in the manifest; restore it from the release.',
   },
   ERR_MODEL_SHAPE: {
     hint: "The network's inputs or outputs are not what its manifest entry says; use the pinned file.",
   },
   ERR_MODEL_MANIFEST: { hint: 'Restore models/manifest.json from the release.' },
   ERR_MODEL_DOWNLOAD: {
-    hint: 'Check the network and try again, or copy the file into the models folder by hand.',
+    hint: 'Check the network and try again, or copy the file into the folder by hand.',
   },
   ERR_DETECTION_FAILED: {
     hint: 'Nothing of this frame is kept. If it repeats, restart and check the models with `roadveil models list`.',
@@ -61,6 +61,9 @@ export const ERRORS = {
   // privacy/, plates/, evidence/
   ERR_REDACTION_UNCHECKED: {
     hint: 'Nothing of this violation was kept, because a frame could not be checked for faces and plates.',
+  },
+  ERR_REDACTION_UNVERIFIED: {
+    hint: 'Nothing of this was kept, because faces or plates were found again after redaction. If it repeats, run `roadveil selftest`.',
   },
   ERR_EVIDENCE_INCOMPLETE: {
     hint: 'The video that this violation needs was not complete; nothing was kept.',
@@ -76,10 +79,30 @@ export const ERRORS = {
   },
   ERR_ENCODE_FAILED: { hint: 'Check that ffmpeg has libx264 (ffmpeg -encoders) and that memory is free.' },
 
+  // anonymize/
+  ERR_INPUT_MISSING: { hint: 'Check the path, and that the user that runs Roadveil may read what is there.' },
+  ERR_INPUT_UNREADABLE: {
+    hint: 'Nothing was written for it, since damage hides faces from whoever looks for them; get the file again from where it came.',
+  },
+  ERR_INPUT_ANIMATED: {
+    hint: 'Make a video of it first (ffmpeg -i FILE FILE.mp4), and anonymize that.',
+  },
+  ERR_INPUT_TOO_LARGE: {
+    hint: 'Pictures may have 100 megapixels and 256 MiB, videos 3840x2160; scale it down first.',
+  },
+  ERR_OUTPUT_IS_INPUT: { hint: 'Name another folder with --out: originals are never overwritten.' },
+  ERR_OUTPUT_UNWRITABLE: {
+    hint: 'Check that the folder named with --out and that of the report are writable and have space, then run the same command again.',
+  },
+  ERR_ANONYMIZE_STOPPED: { hint: 'What is finished stays; run the same command again to go on.' },
+  ERR_ANONYMIZE_FAILED: {
+    hint: 'config/errors.md says what to do about each code; run the same command again, and only what failed is done again.',
+  },
+
   // vision/
   ERR_SELFTEST_SCENE: { hint: 'Restore models/selftest from the release.' },
   ERR_SELFTEST_FAILED: {
-    hint: 'Nobody is enforced against with these networks: run `roadveil selftest`, and put the pinned ones back with `roadveil models pull`.',
+    hint: 'Nobody is enforced against with these networks: run `roadveil selftest`, and put those of the release back.',
   },
 
   // protocol/
@@ -127,6 +150,18 @@ export const ERRORS = {
   ERR_CHUNK_UNEXPECTED: { hint: 'The part belongs to no evidence that was announced; it was ignored.' },
   ERR_ASSEMBLY_LIMIT: {
     hint: 'Too much half-received evidence is waiting; it is asked for again once the rest is complete or expired.',
+  },
+  ERR_AUDIT_ROLLED_BACK: {
+    hint: "The box runs on an old copy of its database: find out who put it back, and run `roadveil audit verify --checkpoint` there with the alarm's witnessed.dsse.json.",
+  },
+  ERR_AUDIT_FORKED: {
+    hint: "Tell the privacy officer, and run `roadveil audit verify --checkpoint` on the box with the alarm's witnessed.dsse.json: it says where the log went another way.",
+  },
+  ERR_AUDIT_REPLACED: {
+    hint: 'Check that a new database was meant, for example after damage; if not, tell the privacy officer.',
+  },
+  ERR_AUDIT_GAP: {
+    hint: "Too many checkpoints were missed to tell: run `roadveil audit verify --checkpoint` on the box with the alarm's witnessed.dsse.json.",
   },
   ERR_OUTPUT_FAILED: {
     hint: 'Check that the output folder is writable and has space; the evidence stays on the box.',
@@ -194,10 +229,28 @@ export const ERRORS = {
 
   // sealing/
   ERR_KEY_INVALID: {
-    hint: 'Signing keys are Ed25519 in PEM, the database key is 32 bytes, age recipients begin with age1; make new ones with `roadveil init`.',
+    hint: 'Signing keys are Ed25519 in PEM, a device key is 32 bytes, age recipients begin with age1; config/keys.md says how to make new ones.',
   },
   ERR_KEY_EXISTS: {
     hint: 'A key is never overwritten: move the old file away first, if nothing needs it any more.',
+  },
+  ERR_KEY_WRAP: {
+    hint: "Put the device key in place that the database key was wrapped for, or wrap it anew with the city's recovery identity: `roadveil key rewrap --identity`.",
+  },
+  ERR_KEY_PLAIN: {
+    hint: 'Name a device.keyFile in the config, stop Roadveil and run `roadveil key rewrap`: it wraps the key, and makes a device key if there is none.',
+  },
+  ERR_KEY_RECOVERY: {
+    hint: 'Stop Roadveil and run `roadveil key rewrap`: without that wrap the store is lost with the device key.',
+  },
+  ERR_KEY_CREDENTIAL: {
+    hint: 'A systemd credential is replaced where it comes from; config/keys.md says how.',
+  },
+  ERR_ENDORSEMENT_INVALID: {
+    hint: 'The new key was not accepted; if it is right, put the output of `roadveil key export-public` into the devices folder.',
+  },
+  ERR_ENDORSEMENT_CONFLICT: {
+    hint: 'The old key has endorsed two new ones, so one may be a thief: ask the box for `roadveil key export-public`, and replace DEVICE.pem by it.',
   },
   ERR_KEY_UNKNOWN: {
     hint: 'It was signed with a key that is not trusted here; add the public key if it should be.',
@@ -209,6 +262,9 @@ export const ERRORS = {
   ERR_SIGNATURE_INVALID: { hint: 'It was changed or forged on its way; nothing of it was used.' },
   ERR_MANIFEST_INVALID: {
     hint: 'The manifest is not for this device or not of the expected form; set it aside.',
+  },
+  ERR_CHECKPOINT_INVALID: {
+    hint: 'The checkpoint is not for this device or not of the expected form; take the file as the receiver stored it.',
   },
   ERR_RECEIPT_INVALID: {
     hint: 'The receipt is not for this device or not of the expected form; nothing was deleted for it.',
@@ -225,6 +281,9 @@ export const ERRORS = {
   },
   ERR_EVIDENCE_TOO_LARGE: {
     hint: 'Shorten the clip or use fewer pictures: a sealed evidence has at most 64 MiB.',
+  },
+  ERR_CERTIFICATE_INVALID: {
+    hint: 'It is no purge certificate that this box signed: keep a copy of the store and tell the privacy officer.',
   },
 
   // store/
@@ -251,6 +310,9 @@ export const ERRORS = {
   },
   ERR_EVIDENCE_CONFLICT: { hint: 'Another evidence with this id is stored already; nothing was changed.' },
   ERR_EVIDENCE_UNKNOWN: { hint: 'See what is stored with `roadveil evidence list`.' },
+  ERR_DAY_KEY: {
+    hint: 'The key of its day was destroyed or its file is lost: put the folder NAME.days back that belongs to this store, or set the evidence aside.',
+  },
   ERR_RECEIPT_MISMATCH: {
     hint: 'The receipt names another ciphertext than the one stored; nothing was deleted for it.',
   },

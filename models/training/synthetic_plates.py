@@ -1,9 +1,10 @@
-"""Draws licence plates in the formats of many countries and puts them over real ones, with perspective and the place's light.
+"""Draws plates in the formats of many countries and puts them over real ones, with perspective and the place's light.
 
 The fonts are open ones of Debian: DejaVu (fonts-dejavu), Liberation (fonts-liberation2) and Lato (fonts-lato).
 """
 import random
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,9 @@ FONTS = (
     "dejavu/DejaVuSansMono-Bold.ttf", "liberation2/LiberationSans-Bold.ttf", "liberation2/LiberationMono-Bold.ttf",
     "lato/Lato-Bold.ttf", "lato/Lato-Black.ttf",
 )
+LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"  # those that can't be taken for digits
 BLANK_SHARE = 0.12  # glare, dirt or somebody's eraser took the text
+FONT_SIZE = 64
 HEIGHT = 72  # pixels of a drawn plate of one line; of two lines one and a half of it
 
 
@@ -79,29 +82,61 @@ FORMATS = (
 )
 
 
-def draw_plate(dice: random.Random) -> np.ndarray:
-    """A plate seen from the front: uint8 [h, w, 3], B G R."""
-    kind = dice.choice(FORMATS)
+@dataclass(frozen=True)
+class Style:
+    """What plates are drawn from and with."""
+
+    formats: tuple[Format, ...] = FORMATS
+    fonts: tuple[str, ...] = FONTS
+    letters: str = LETTERS  # that stand for an A
+    blank_share: float = BLANK_SHARE
+    spread: tuple[float, float] = (0.0, 0.0)  # least and most room between letters, in sizes of the font
+    tallness: tuple[float, float] = (0.6, 0.8)  # of the letters, in heights of their line
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A plate seen from the front, with what stands on it."""
+
+    pixels: np.ndarray  # uint8 [h, w, 3], B G R
+    text: str  # letters and digits line after line; none where something took the text
+    middles: np.ndarray  # float32 [len(text), 2]: where each of them stands, x and y in pixels
+
+
+def draw(dice: random.Random, style: Style = Style()) -> Drawn:
+    kind = dice.choice(style.formats)
     height = HEIGHT if len(kind.lines) == 1 else HEIGHT * 3 // 2
     width = round(height * kind.aspect * dice.uniform(0.92, 1.08))
     image = Image.new("RGB", (width, height), vary(kind.paper, dice))
     pen = ImageDraw.Draw(image)
     left, top, right, bottom = draw_strip(pen, kind, width, height)
     edge = height // 14
-    font_file = str(FONT_FOLDER / dice.choice(FONTS))
+    font_file = str(FONT_FOLDER / dice.choice(style.fonts))
     ink = vary(kind.ink, dice)
     line_height = (bottom - top) / len(kind.lines)
-    blank = dice.random() < BLANK_SHARE
+    blank = dice.random() < style.blank_share
+    spread = dice.uniform(*style.spread) if style.spread[1] else 0.0
+    signs, middles = "", []
     for at, pattern in enumerate(() if blank else kind.lines):
-        share = dice.uniform(0.6, 0.8)
-        text = "".join(fill(sign, dice) for sign in pattern)
-        line = write_line(text, font_file, ink, (right - left - 3 * edge, round(line_height * share)))
+        share = dice.uniform(*style.tallness)
+        text = "".join(fill(sign, dice, style.letters) for sign in pattern)
+        line, across = write_line(text, font_file, ink, (right - left - 3 * edge, round(line_height * share)), spread)
         x, y = (left + right - line.width) // 2, round(top + line_height * (at + 0.5) - line.height / 2)
         image.paste(line, (x, y), line)
+        for sign, middle in zip(text, across):
+            if sign.isascii() and sign.isalnum():
+                signs += sign
+                middles.append((x + middle, y + line.height / 2))
     if dice.random() < 0.7:
         colour = dice.choice([ink, BLACK, (150, 150, 150)])
         pen.rectangle([1, 1, width - 2, height - 2], outline=colour, width=max(1, edge // 2))
-    return weather(np.array(image)[:, :, ::-1], dice)
+    pixels = weather(np.array(image)[:, :, ::-1], dice)
+    return Drawn(pixels, signs, np.array(middles, np.float32).reshape(-1, 2))
+
+
+def draw_plate(dice: random.Random) -> np.ndarray:
+    """A plate seen from the front: uint8 [h, w, 3], B G R."""
+    return draw(dice).pixels
 
 
 def draw_strip(pen: ImageDraw.ImageDraw, kind: Format, width: int, height: int) -> tuple[int, int, int, int]:
@@ -123,19 +158,32 @@ def draw_strip(pen: ImageDraw.ImageDraw, kind: Format, width: int, height: int) 
     return left, top, right, bottom
 
 
-def write_line(text: str, font_file: str, ink: tuple[int, int, int], size: tuple[int, int]) -> Image.Image:
-    """The text on nothing, squeezed into a width and a height as plates do it."""
-    font = ImageFont.truetype(font_file, 64)
-    box = font.getbbox(text)
-    image = Image.new("RGBA", (box[2] - box[0], box[3] - box[1]), (*ink, 0))
-    ImageDraw.Draw(image).text((-box[0], -box[1]), text, font=font, fill=(*ink, 255))
-    width = min(size[0], round(image.width * size[1] / image.height * 1.1))
-    return image.resize((max(8, width), max(8, size[1])), Image.BILINEAR)
+def write_line(
+    text: str, font_file: str, ink: tuple[int, ...], size: tuple[int, int], spread: float = 0.0
+) -> tuple[Image.Image, list[float]]:
+    """The text on nothing, squeezed into a width and a height as plates do it, and where across it each sign stands."""
+    font = open_font(font_file)
+    gap = spread * FONT_SIZE
+    starts = [font.getlength(text[:at]) + gap * at for at in range(len(text) + 1)]
+    left, top, right, bottom = font.getbbox(text)
+    right += round(gap * (len(text) - 1))
+    image = Image.new("RGBA", (right - left, bottom - top), (*ink, 0))
+    pen = ImageDraw.Draw(image)
+    for start, part in zip(starts, text) if gap else [(0, text)]:
+        pen.text((start - left, -top), part, font=font, fill=(*ink, 255))
+    width = max(8, min(size[0], round(image.width * size[1] / image.height * 1.1)))
+    middles = [((start + end - gap) / 2 - left) * width / image.width for start, end in zip(starts, starts[1:])]
+    return image.resize((width, max(8, size[1])), Image.BILINEAR), middles
 
 
-def fill(sign: str, dice: random.Random) -> str:
+@cache
+def open_font(file: str) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, FONT_SIZE)
+
+
+def fill(sign: str, dice: random.Random, letters: str = LETTERS) -> str:
     if sign == "A":
-        return dice.choice("ABCDEFGHJKLMNPRSTUVWXYZ")
+        return dice.choice(letters)
     return str(dice.randrange(10)) if sign == "9" else sign
 
 

@@ -28,13 +28,14 @@ export function bareDecodeSeconds(clip: string, seconds: number): number {
 }
 
 /** CPU seconds that the object detector's network alone needs for so many frames. */
-export async function bareInferenceSeconds(modelDirectory: string, frames: number): Promise<number> {
-  const { manifest, directories } = await loadModelSource(modelDirectory)
+export async function bareInferenceSeconds(frames: number): Promise<number> {
+  const { manifest, directory } = await loadModelSource()
   const entry = findModel(manifest, 'objects')
-  const content = await readFile(await resolveModelFile(entry, directories))
+  const content = await readFile(await resolveModelFile(entry, directory))
   const session = await InferenceSession.create(content, { intraOpNumThreads: 1, interOpNumThreads: 1 })
-  const shape = [1, 3, 416, 416]
-  const input = new Tensor('float32', new Float32Array(3 * 416 * 416).fill(114), shape)
+  // What the detector is given of a picture of 16:9.
+  const [width, height] = [544, 320]
+  const input = new Tensor('uint8', new Uint8Array(3 * width * height).fill(114), [1, 3, height, width])
   await session.run({ [entry.input.name]: input })
   const before = process.cpuUsage()
   for (let i = 0; i < frames; i++) await session.run({ [entry.input.name]: input })

@@ -7,7 +7,7 @@ import { askVault } from '../../src/channel/control.ts'
 import { BUILT_IN_CLIP, openDemoCamera } from '../demo/camera.ts'
 import { Children } from '../demo/children.ts'
 import { openedEvidence, secondsToReceipt } from '../demo/summary.ts'
-import { ROADVEIL, makeTrial, modelDirectory } from '../demo/trial.ts'
+import { ROADVEIL, makeTrial } from '../demo/trial.ts'
 import { bareDecodeSeconds, bareInferenceSeconds } from './bare.ts'
 import { stolenSeconds, usageOf } from './process-tree.ts'
 
@@ -69,7 +69,7 @@ async function bench(signal: AbortSignal): Promise<void> {
   const receipt = opened === undefined ? null : secondsToReceipt(last, opened)
 
   const decode = bareDecodeSeconds(clip, MEASURED_S)
-  const inference = await bareInferenceSeconds(modelDirectory(), MEASURED_S * ANALYSIS_FPS)
+  const inference = await bareInferenceSeconds(MEASURED_S * ANALYSIS_FPS)
   const line = (what: string, value: string): void =>
     void process.stdout.write(`${what.padEnd(54)}${value}\n`)
   line(

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseDocument } from 'yaml'
 import type { DemoCamera } from './camera.ts'
@@ -42,26 +42,13 @@ export async function makeTrial(
 
   const config = parseDocument(readFileSync(trial.config, 'utf8'))
   config.set('runtimeDirectory', runtimeDirectory)
-  config.setIn(['models', 'directory'], modelDirectory())
   config.setIn(['site', 'name'], isBuiltIn ? 'The built-in street scene' : 'Demo')
   const { url, credentialsFile } = camera
   const source = credentialsFile === undefined ? { url } : { url, credentialsFile }
   config.set('cameras', [sceneCamera('cam-1', source, isBuiltIn ? BUS_STOP : WHOLE_PICTURE)])
   writeFileSync(trial.config, config.toString())
-  if (modelDirectory() === DOWNLOADED) {
-    mkdirSync(DOWNLOADED, { recursive: true })
-    roadveil('models', 'pull', '--config', trial.config)
-  }
   roadveil('check', '--config', trial.config)
   return trial
-}
-
-const BESIDE = `${project}../shared/models`
-const DOWNLOADED = `${project}.models`
-
-/** The folder in which a checkout has the networks that do not come with it. */
-export function modelDirectory(): string {
-  return existsSync(`${BESIDE}/yolox_nano.onnx`) ? BESIDE : DOWNLOADED
 }
 
 /** The bus stop's no-stopping zone of the built-in scene, as its ground truth has it. */

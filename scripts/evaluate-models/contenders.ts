@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { ModelSource } from '../../src/detection/manifest.ts'
 import { openObjectDetector } from '../../src/detection/objects.ts'
 import type { Detection } from '../../src/domain/detection.ts'
 import type { RawFrame } from '../../src/domain/frame.ts'
 import { type Box, type PixelBox, grow } from '../../src/domain/geometry.ts'
 import { planRegions } from '../../src/privacy/plan.ts'
-import { searchFrame } from '../../src/privacy/search.ts'
+import { STILL_LOOKS, searchFrame } from '../../src/privacy/search.ts'
 import { openFaceDetector } from './public/faces.ts'
+import { openPublicObjectDetector } from './public/objects.ts'
 import { openPlateDetector } from './public/plates.ts'
 import type { EvidenceDeps } from '../../src/evidence/check.ts'
 
@@ -29,8 +32,13 @@ const GROWTH = 0.15
 const PLATE_SCORE = 0.4
 const FACE_SCORE = 0.6
 
-/** Everything is looked for in every frame of a still: there is no other frame to follow it from. */
-const ALL_LOOKS = { far: true, whole: ['full', 'half'] } as const
+/** The public networks beside the checkout, or where `roadveil models pull .models` put them. */
+export function publicDirectory(): string {
+  const [beside, pulled] = ['../../../shared/models', '../../.models'].map((path) =>
+    fileURLToPath(new URL(path, import.meta.url)),
+  ) as [string, string]
+  return existsSync(beside) ? beside : pulled
+}
 
 /** The public networks as they are usually run: the whole picture once, at their usual thresholds. */
 export async function publicContenders(models: ModelSource): Promise<Contender[]> {
@@ -58,7 +66,7 @@ export function productContender(networks: EvidenceDeps): Contender {
     name: 'roadveil, stills',
     kinds: ['plate', 'face'],
     async masks(frame, kind) {
-      const findings = await searchFrame(frame, networks.detectors, ALL_LOOKS)
+      const findings = await searchFrame(frame, networks.detectors, STILL_LOOKS)
       const [plan] = planRegions([findings], [])
       const wanted = kind === 'plate' ? ['plate', 'plate-area'] : ['face', 'head']
       return (plan?.regions ?? []).filter((region) => wanted.includes(region.kind)).map(({ box }) => box)
@@ -66,9 +74,16 @@ export function productContender(networks: EvidenceDeps): Contender {
   }
 }
 
-export async function objectContenders(models: ModelSource): Promise<ObjectContender[]> {
+export async function objectContenders(
+  models: ModelSource,
+  publicModels: ModelSource,
+): Promise<ObjectContender[]> {
+  const yolox = await openPublicObjectDetector(publicModels)
   const objects = await openObjectDetector(models)
-  return [{ name: 'objects, whole picture', detect: (frame) => objects.detectIn(frame, whole(frame)) }]
+  return [
+    { name: 'YOLOX-nano 416, whole picture', detect: (frame) => yolox.detect(frame, whole(frame)) },
+    { name: 'roadveil, whole picture', detect: (frame) => objects.detectIn(frame, whole(frame)) },
+  ]
 }
 
 function whole({ width, height }: RawFrame): PixelBox {

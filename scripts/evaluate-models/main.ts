@@ -1,10 +1,15 @@
 import { resolve } from 'node:path'
 import { loadModelSource, loadPublicModels } from '../../src/detection/source.ts'
 import { openEvidenceNetworks } from '../../src/vision/evidence-networks.ts'
-import { modelDirectory } from '../demo/trial.ts'
-import { type Contender, objectContenders, productContender, publicContenders } from './contenders.ts'
-import { HEIGHTS, type Hiding, countImage, emptyHiding } from './hiding.ts'
-import { type LabelledImage, readImage, readLabels } from './images.ts'
+import {
+  type Contender,
+  objectContenders,
+  productContender,
+  publicContenders,
+  publicDirectory,
+} from './contenders.ts'
+import { HEIGHTS, type Hiding, countImage, emptyHiding } from '../evaluation/hiding.ts'
+import { type LabelledImage, readImage, readLabels } from '../evaluation/images.ts'
 import { type Judged, averagePrecision } from './precision.ts'
 
 /**
@@ -22,24 +27,31 @@ const OBJECT_NAMES: Readonly<Record<string, readonly string[]>> = {
   person: ['person'],
 }
 
+/** What one network found of one class, and how long it took. */
+interface JudgedRun {
+  readonly images: Judged[]
+  milliseconds: number
+}
+
 const folders = process.argv.slice(2)
 if (folders.length === 0) {
   console.error('usage: npm run models:evaluate -- FOLDER... (images and labels.json)')
   process.exit(2)
 }
-const models = await loadModelSource(modelDirectory())
+const models = await loadModelSource()
+const publicModels = await loadPublicModels(publicDirectory())
 const hiders = [
-  ...(await publicContenders(await loadPublicModels(modelDirectory()))),
+  ...(await publicContenders(publicModels)),
   productContender(await openEvidenceNetworks(models)),
 ]
-const finders = await objectContenders(models)
+const finders = await objectContenders(models, publicModels)
 for (const folder of folders) await evaluateFolder(resolve(folder))
 
 async function evaluateFolder(folder: string): Promise<void> {
   const labels = await readLabels(folder)
   const kinds = new Set([...labels.values()].flat().map(({ kind }) => kind))
   const hidings = new Map<string, { contender: Contender; kind: string; hiding: Hiding }>()
-  const judged = new Map<string, Judged[]>()
+  const judged = new Map<string, JudgedRun>()
   for (const [name, objects] of labels) {
     const image = await readImage(folder, name, objects)
     for (const contender of hiders) {
@@ -56,29 +68,34 @@ async function evaluateFolder(folder: string): Promise<void> {
   }
   console.log(`\n${folder}: ${labels.size} images`)
   for (const { contender, kind, hiding } of hidings.values()) printHiding(contender.name, kind, hiding)
-  for (const [name, images] of judged) {
-    console.log(`  ${name.padEnd(40)} AP50 ${(100 * averagePrecision(images)).toFixed(1)} %`)
+  for (const [name, { images, milliseconds }] of judged) {
+    const precision = `AP50 ${(100 * averagePrecision(images)).toFixed(1)} %`
+    console.log(`  ${name.padEnd(40)} ${precision}, ${(milliseconds / images.length).toFixed(0)} ms an image`)
   }
 }
 
 async function judgeObjects(
   image: LabelledImage,
   kinds: ReadonlySet<string>,
-  judged: Map<string, Judged[]>,
+  judged: Map<string, JudgedRun>,
 ): Promise<void> {
   const wanted = [...kinds].filter((kind) => Object.hasOwn(OBJECT_NAMES, kind))
   if (wanted.length === 0) return
   const { width, height } = image.frame
   for (const finder of finders) {
-    const found = (await finder.detect(image.frame)).map(({ box: { x, y, w, h }, class: kind, score }) => ({
+    const startedAt = performance.now()
+    const objects = await finder.detect(image.frame)
+    const took = performance.now() - startedAt
+    const found = objects.map(({ box: { x, y, w, h }, class: kind, score }) => ({
       ...{ kind, score },
       box: { x: x * width, y: y * height, w: w * width, h: h * height },
     }))
     for (const kind of wanted) {
       const key = `${kind} ${finder.name}`
-      const images = judged.get(key) ?? []
-      judged.set(key, images)
-      images.push({
+      const run = judged.get(key) ?? { images: [], milliseconds: 0 }
+      judged.set(key, run)
+      run.milliseconds += took
+      run.images.push({
         found: found.filter((item) => OBJECT_NAMES[kind]?.includes(item.kind)),
         truths: image.objects.filter((object) => object.kind === kind).map(({ box }) => box),
       })

@@ -55,8 +55,8 @@ export interface CameraStats {
 }
 
 export interface CameraDeps {
-  /** Side of the square analysis frames, pixels. */
-  readonly analysisSize: number
+  /** About how many pixels an analysis frame has. */
+  readonly analysisPixels: number
   readonly logger: Logger
   readonly clock?: () => Arrival
   /** Default 20 s. */
@@ -180,7 +180,7 @@ class SupervisedCamera implements Camera {
     await runSession(
       config,
       {
-        analysisSize: this.#deps.analysisSize,
+        analysisPixels: this.#deps.analysisPixels,
         ring: this.ring,
         time,
         now: this.#clock,

@@ -6,7 +6,7 @@ import { startFfmpeg, type Ffmpeg } from './ffmpeg.ts'
 import { cameraInput } from './input.ts'
 import { readMatroska, type MatroskaHeader } from './matroska.ts'
 import type { Packet, PacketRing } from './packet-ring.ts'
-import { analysisFilter, contentSize } from './picture-size.ts'
+import { analysisFilter, analysisSize } from './picture-size.ts'
 
 /** A single compressed picture larger than this is not one. */
 const MAX_PACKET_BYTES = 8 * 1024 * 1024
@@ -23,7 +23,7 @@ const PACKET_TIMES =
   `:dts='if(eq(N,0)*eq(PTS,NOPTS),${UNKNOWN_PTS / 1000}/TB,DTS)'`
 
 export interface SessionDeps {
-  readonly analysisSize: number
+  readonly analysisPixels: number
   readonly ring: PacketRing
   readonly time: CaptureTime
   readonly now: () => Arrival
@@ -48,7 +48,7 @@ export async function runSession(
 ): Promise<void> {
   const input = await cameraInput(config)
   await using ffmpeg = startFfmpeg(
-    ffmpegArguments(input.args, config.analysisFps, deps.analysisSize),
+    ffmpegArguments(input.args, config.analysisFps, deps.analysisPixels),
     input.stdin,
     2,
     (message) => {
@@ -80,14 +80,14 @@ async function reasonOf(ffmpeg: Ffmpeg, error: unknown): Promise<unknown> {
   return end.failure ?? error
 }
 
-function ffmpegArguments(input: readonly string[], fps: number, size: number): readonly string[] {
+function ffmpegArguments(input: readonly string[], fps: number, pixels: number): readonly string[] {
   const muxer = ['-avoid_negative_ts', 'disabled', '-cluster_time_limit', '1', '-flush_packets', '1']
   return [
     ...['-hide_banner', '-nostats', '-loglevel', 'info', '-threads', '1'],
     // The scaler follows a change of size by itself and keeps its output: coordinates of 0-1 stay true.
     ...['-reinit_filter', '0'],
     ...input,
-    ...['-map', '0:v:0', '-filter:v', analysisFilter(fps, size), '-fps_mode', 'passthrough'],
+    ...['-map', '0:v:0', '-filter:v', analysisFilter(fps, pixels), '-fps_mode', 'passthrough'],
     ...['-c:v', 'rawvideo', '-allow_raw_vfw', '1', ...muxer, '-f', 'matroska', 'pipe:3'],
     ...['-map', '0:v:0', '-c:v', 'copy', '-bsf:v', PACKET_TIMES, ...muxer, '-f', 'matroska', 'pipe:4'],
   ]
@@ -177,13 +177,13 @@ async function readPictures(
   source: Promise<MatroskaHeader>,
   arrivals: ReadonlyMap<number, Arrival>,
 ): Promise<void> {
-  const size = deps.analysisSize
-  for await (const part of readMatroska(stream, size * size * 3)) {
+  // However long and thin a picture is, its frame has not many times the pixels that were asked for.
+  for await (const part of readMatroska(stream, deps.analysisPixels * 3 * 4)) {
     if (part.kind === 'header') continue
-    if (part.data.length !== size * size * 3) {
+    const { content, frame } = analysisSize(await source, deps.analysisPixels)
+    if (part.data.length !== frame.width * frame.height * 3) {
       throw new RoadveilError('ERR_CAMERA_GARBAGE', 'ffmpeg wrote a frame of another size')
     }
-    const content = contentSize(await source, size)
     deps.onDecoded()
     const anchor = deps.time.anchorFor(part.pts)
     // Until the anchor is settled no frame has a capture time that can be stood by.
@@ -193,8 +193,7 @@ async function readPictures(
         cameraId: config.id,
         sequence: deps.nextSequence(),
         capturedAt: anchor + part.pts,
-        width: size,
-        height: size,
+        ...frame,
         planes: part.data,
         contentWidth: content.width,
         contentHeight: content.height,

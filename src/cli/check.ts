@@ -36,7 +36,7 @@ async function findFaults(
   try {
     const { config, faults } = await checkConfig(file)
     if (!config) return { faults }
-    return { config, faults: await findModelFaults(config.models.directory) }
+    return { config, faults: await findModelFaults() }
   } catch (error) {
     if (!isRoadveilError(error, 'ERR_CONFIG_SYNTAX')) throw error
     const line = Number(/\bline (\d+)/.exec(error.message)?.[1] ?? 1)
@@ -49,18 +49,18 @@ async function findFaults(
   }
 }
 
-async function findModelFaults(directory: string): Promise<Fault[]> {
+async function findModelFaults(): Promise<Fault[]> {
   const { resolveModelFile } = await import('../detection/manifest.ts')
   const { loadModelSource } = await import('../detection/source.ts')
-  const { manifest, directories } = await loadModelSource(directory)
+  const { manifest, directory } = await loadModelSource()
   const faults = await Promise.all(
     manifest.models.map((entry) =>
-      resolveModelFile(entry, directories).then(
+      resolveModelFile(entry, directory).then(
         () => [],
         (): Fault[] => [
           {
-            path: 'models.directory',
-            reason: `lacks ${entry.file} (${entry.role}); fetch it with \`roadveil models pull\``,
+            path: 'models',
+            reason: `the release lacks ${entry.file} (${entry.role}); install it again`,
             code: 'ERR_MODEL_MISSING',
           },
         ],

@@ -1,17 +1,14 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
-import { Option, type Command } from 'commander'
-import type { ModelEntry, ModelSource } from '../detection/manifest.ts'
+import type { Command } from 'commander'
+import type { ModelEntry } from '../detection/manifest.ts'
 import { RoadveilError } from '../errors.ts'
-import { readConfig } from './config.ts'
-import { configOption, jsonOption } from './options.ts'
+import { jsonOption } from './options.ts'
 import type { Output } from './output.ts'
 import { countText, sizeText, tableLines } from './table.ts'
 
 interface ModelsOptions {
-  readonly config: string
-  readonly public?: true
   readonly json?: true
 }
 
@@ -25,39 +22,39 @@ interface ModelState {
   readonly state: 'ok' | 'missing' | 'wrong'
 }
 
-/** `roadveil models list|pull`: the networks that the release's manifest pins. */
+/** `roadveil models list|pull`: the release's networks, and public ones that they are measured against. */
 export function addModels(program: Command, output: Output): void {
   const models = program
     .command('models')
-    .summary('list or fetch the networks')
+    .summary('list the networks, or fetch public ones to compare with')
     .helpCommand(false)
-    .description('The networks that find vehicles, people, faces and plates.')
+    .description('The networks that find vehicles, people, faces and plates. They come with the release.')
   models
     .command('list')
     .summary('say which networks are there, and whether they are the right ones')
     .description(
-      'Lists the networks of the manifest and checks their SHA-256. Exit 1 when one is missing or wrong.',
+      'Lists the networks of the release and checks their SHA-256. Exit 1 when one is missing or wrong.',
     )
-    .addOption(configOption())
     .addOption(jsonOption())
-    .addHelpText('after', '\nExample:\n  roadveil models list --config /etc/roadveil/roadveil.yaml')
-    .action(async ({ config, json }: ModelsOptions) => list(output, config, json))
+    .addHelpText('after', '\nExample:\n  roadveil models list')
+    .action(async ({ json }: ModelsOptions) => list(output, json))
   models
     .command('pull')
-    .summary('download the networks that are missing')
-    .description("Downloads what is missing or wrong into the config's models.directory, checked by SHA-256.")
-    .addOption(configOption())
-    .addOption(new Option('--public', 'the public networks that ours are measured against instead'))
+    .summary('download public networks to compare with')
+    .description(
+      'Downloads the public networks that ours are measured against into FOLDER, checked by SHA-256. The daemon does not use them.',
+    )
+    .argument('<FOLDER>', 'where they go; what is there and right is not fetched again')
     .addOption(jsonOption())
-    .addHelpText('after', '\nExample:\n  roadveil models pull --config /etc/roadveil/roadveil.yaml')
-    .action(async (options: ModelsOptions) => pull(output, options))
+    .addHelpText('after', '\nExample:\n  roadveil models pull .models')
+    .action(async (folder: string, { json }: ModelsOptions) => pull(output, folder, json))
 }
 
-async function list(output: Output, configFile: string, json?: true): Promise<void> {
-  const { source } = await readSource(configFile)
-  const { directories, manifest } = source
-  const states = await Promise.all(manifest.models.map(async (entry) => stateOf(entry, directories)))
-  if (json) output.json({ directories, models: states })
+async function list(output: Output, json?: true): Promise<void> {
+  const { loadModelSource } = await import('../detection/source.ts')
+  const { directory, manifest } = await loadModelSource()
+  const states = await Promise.all(manifest.models.map(async (entry) => stateOf(entry, directory)))
+  if (json) output.json({ directory, models: states })
   else {
     const rows = states.map(({ role, file, bytes, state, licence }) => [
       role,
@@ -75,28 +72,19 @@ async function list(output: Output, configFile: string, json?: true): Promise<vo
     throw new RoadveilError('ERR_MODEL_MISSING', `${countText(bad.length, 'network')} missing`)
 }
 
-async function readSource(
-  configFile: string,
-): Promise<{ readonly directory: string; readonly source: ModelSource }> {
-  const { directory } = (await readConfig(configFile, 'cli')).models
-  const { loadModelSource } = await import('../detection/source.ts')
-  return { directory, source: await loadModelSource(directory) }
-}
-
-async function stateOf(entry: ModelEntry, directories: readonly string[]): Promise<ModelState> {
+async function stateOf(entry: ModelEntry, directory: string): Promise<ModelState> {
   const { role, file, bytes, sha256, licence } = entry
   const { resolveModelFile } = await import('../detection/manifest.ts')
-  const path = await resolveModelFile(entry, directories).catch(() => null)
+  const path = await resolveModelFile(entry, directory).catch(() => null)
   if (path === null) return { role, file, path, bytes, sha256, licence, state: 'missing' }
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)
   return { role, file, path, bytes, sha256, licence, state: hash.digest('hex') === sha256 ? 'ok' : 'wrong' }
 }
 
-async function pull(output: Output, { config, json, ...options }: ModelsOptions): Promise<void> {
-  const { directory, source } = await readSource(config)
+async function pull(output: Output, directory: string, json?: true): Promise<void> {
   const { loadPublicModels } = await import('../detection/source.ts')
-  const { manifest } = options.public ? await loadPublicModels(directory) : source
+  const { manifest } = await loadPublicModels(directory)
   const { pullModels } = await import('../detection/pull.ts')
   let last = ''
   const pulled = await pullModels(manifest, directory, {

@@ -38,7 +38,7 @@ async function selftest(output: Output, configFile: string, json?: true): Promis
   const { runSelftest } = await import('../vision/selftest/run.ts')
   const { shortfalls } = await import('../vision/selftest/figures.ts')
   using signals = stopSignals()
-  const models = await loadModelSource(config.models.directory)
+  const models = await loadModelSource()
   const networks = await openEvidenceNetworks(models)
   const { minConfidence } = config.plates
   const logger = createLogger({ process: 'cli', level: 'warn' })

@@ -56,9 +56,9 @@ function namedFiles(root: unknown, reader: ConfigReader): NamedFile[] {
     path: ['city', 'receiptKeys', i, 'publicKeyFile'],
     kind: 'readable',
   }))
-  const vision: NamedFile[] = [{ path: ['models', 'directory'], kind: 'folder' }, ...cameras]
   const vault: NamedFile[] = [
     { path: ['device', 'signingKeyFile'], kind: 'secret', credential: 'signing-key' },
+    { path: ['device', 'keyFile'], kind: 'secret', credential: 'device-key' },
     { path: ['store', 'file'], kind: 'parent' },
     { path: ['store', 'keyFile'], kind: 'secret', credential: 'database-key' },
     ...receiptKeys,
@@ -69,7 +69,7 @@ function namedFiles(root: unknown, reader: ConfigReader): NamedFile[] {
   return [
     { path: ['runtimeDirectory'], kind: 'socket folder' },
     { path: ['logs', 'directory'], kind: 'folder' },
-    ...(reader === 'all' || reader === 'vision' ? vision : []),
+    ...(reader === 'all' || reader === 'vision' ? cameras : []),
     ...(reader === 'all' || reader === 'vault' ? vault : []),
   ]
 }

@@ -32,8 +32,11 @@ export function resolveConfig(entry: ConfigFile, folder: string, sha256: string)
   return {
     ...entry,
     sha256,
-    device: { ...entry.device, signingKeyFile: at(entry.device.signingKeyFile) },
-    models: { directory: at(entry.models.directory) },
+    device: {
+      id: entry.device.id,
+      signingKeyFile: at(entry.device.signingKeyFile),
+      ...(entry.device.keyFile !== undefined && { keyFile: at(entry.device.keyFile) }),
+    },
     cameras: entry.cameras.map((camera) => resolveCamera(camera, folder, entry.site.timeZone)),
     store: { ...entry.store, file: at(entry.store.file), keyFile: at(entry.store.keyFile) },
     runtimeDirectory: at(entry.runtimeDirectory),

@@ -151,24 +151,30 @@ export const configSchema = z.strictObject({
   device: z.strictObject({
     id: slugSchema.describe('Name of this box; must be the common name of its broker certificate'),
     signingKeyFile: fileName.describe('Ed25519 private key (PEM, 0600) that signs evidence'),
+    keyFile: fileName
+      .optional()
+      .describe(
+        '32 random bytes (0600) that the database key is wrapped for; the systemd credential `device-key` takes precedence',
+      ),
   }),
-  models: z
-    .strictObject({
-      directory: folderName
-        .default('models')
-        .describe('Folder with the networks that models/manifest.json of the release names'),
-    })
-    .prefault({}),
   cameras: z.array(cameraSchema).min(1).max(32).describe('The cameras of this box'),
   plates: z
     .strictObject({
       minConfidence: z.number().min(0.5).max(1).default(0.85).describe('Below this no plate text is given'),
     })
     .prefault({}),
+  privacy: z
+    .strictObject({
+      maskOccupants: z
+        .boolean()
+        .default(true)
+        .describe('Hide the windows of every vehicle in evidence, whether a face is found there or not'),
+    })
+    .prefault({}),
   store: z.strictObject({
     file: fileName.describe('The encrypted database'),
     keyFile: fileName.describe(
-      '32 random bytes (0600); the systemd credential `database-key` takes precedence',
+      'The database key (0600), wrapped for the device key and the recovery recipient; the systemd credential `database-key` takes precedence',
     ),
     maxSizeMiB: z.int().min(64).max(1_048_576).default(4096).describe('The database never grows beyond this'),
   }),
@@ -224,6 +230,12 @@ export const configSchema = z.strictObject({
         .describe('How long id, hashes and times of deleted evidence stay'),
       auditDays: z.int().min(1).max(3650).default(730).describe('How long the audit log keeps its rows'),
       logDays: z.int().min(1).max(365).default(30).describe('How long log files stay'),
+      certificateDays: z
+        .int()
+        .min(1)
+        .max(3650)
+        .default(1095)
+        .describe('How long purge certificates, the signed accounts of what was deleted, stay'),
     })
     .prefault({}),
   logs: z

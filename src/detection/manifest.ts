@@ -5,7 +5,7 @@ import { RoadveilError } from '../errors.ts'
 
 /** What the product's networks are for; `regions` finds plates and faces in one pass. */
 export const MODEL_ROLES = ['objects', 'regions', 'plate-text'] as const
-/** What public networks are for that ours are compared with; `plates-small` is the faster, coarser twin of `plates`. */
+/** What public networks are for that only ours are compared with; `plates-small` is the faster, coarser twin of `plates`. */
 const PUBLIC_ROLES = ['faces', 'plates', 'plates-small'] as const
 export type ModelRole = (typeof MODEL_ROLES | typeof PUBLIC_ROLES)[number]
 
@@ -43,7 +43,14 @@ const entrySchema = z.strictObject({
   outputs: z.array(z.strictObject({ name: z.string().min(1), shape })).min(1),
   classes: z.array(z.string().min(1)).min(1),
   preprocessing: z.enum(['letterboxed-planes', 'scaled-planes', 'interleaved-bytes']),
-  postprocessing: z.enum(['yolox-grid', 'yunet-grid', 'yolov5-corners', 'region-rows', 'slots']),
+  postprocessing: z.enum([
+    'object-rows',
+    'region-rows',
+    'slots',
+    'yolox-grid',
+    'yunet-grid',
+    'yolov5-corners',
+  ]),
 })
 
 const manifestSchema = z.strictObject({
@@ -61,8 +68,7 @@ export type ModelManifest = z.infer<typeof manifestSchema>
 /** Where the rooms find their networks. */
 export interface ModelSource {
   readonly manifest: ModelManifest
-  /** Folders to look in, in this order. */
-  readonly directories: readonly string[]
+  readonly directory: string
 }
 
 /**
@@ -96,17 +102,15 @@ export function findModel(manifest: ModelManifest, role: ModelRole): ModelEntry 
 }
 
 /**
- * The first file of that name in the folders given, in their order.
+ * Where a network lies.
  *
- * @throws ERR_MODEL_MISSING where none has it
+ * @throws ERR_MODEL_MISSING where it is not there
  */
-export async function resolveModelFile(entry: ModelEntry, directories: readonly string[]): Promise<string> {
-  for (const directory of directories) {
-    const file = join(directory, entry.file)
-    const found = await stat(file).catch(() => undefined)
-    if (found?.isFile()) return file
-  }
-  throw new RoadveilError('ERR_MODEL_MISSING', `${entry.file} is not in ${directories.join(', ')}`)
+export async function resolveModelFile(entry: ModelEntry, directory: string): Promise<string> {
+  const file = join(directory, entry.file)
+  const found = await stat(file).catch(() => undefined)
+  if (found?.isFile()) return file
+  throw new RoadveilError('ERR_MODEL_MISSING', `${file} is not there`)
 }
 
 /**

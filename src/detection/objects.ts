@@ -1,30 +1,27 @@
 import { familyOf, type Detection, type ObjectClass } from '../domain/detection.ts'
 import type { AnalysisFrame, RawFrame } from '../domain/frame.ts'
-import { clip, type PixelBox } from '../domain/geometry.ts'
+import { clip, type Box, type PixelBox } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
 import { findModel, requireStages, type ModelSource } from './manifest.ts'
-import { fit, sample, squareCanvas } from './sample.ts'
+import { createPlanes } from './planes.ts'
+import { GRAIN, cellsOf, scalePart } from './scaled-part.ts'
 import { openSession } from './session.ts'
 import { suppress } from './suppression.ts'
-import { decodeYolox, type GridObject } from './yolox.ts'
 
 /** Low, because the tracker follows a vehicle through frames in which it is hardly seen. */
 const MIN_SCORE = 0.1
 const MAX_OVERLAP = 0.5
-/** What the network calls our classes. */
-const NETWORK_NAMES: readonly (readonly [string, ObjectClass])[] = [
-  ['person', 'person'],
-  ['bicycle', 'bicycle'],
-  ['car', 'car'],
-  ['motorcycle', 'motorcycle'],
-  ['bus', 'bus'],
-  ['truck', 'truck'],
-]
+/** What the network finds, in the order of its scores. */
+const CLASSES: readonly ObjectClass[] = ['person', 'bicycle', 'car', 'motorcycle', 'bus', 'truck']
+/** Values in a row: centre x and y, width, height, and a score for each class. */
+const COLUMNS = 4 + CLASSES.length
+/** 544x306 of a picture of 16:9: what 416x416 costs, without most of the grey that a square has around such a picture. */
+const ANALYSIS_PIXELS = 166_500
 
 /** Finds vehicles and persons. */
 export interface ObjectDetector {
-  /** Pixels of the square analysis frame that it takes. */
-  readonly size: number
+  /** About how many pixels an analysis frame should have. */
+  readonly analysisPixels: number
   /**
    * Everything from score 0.1 on, in 0-1 of the full picture, clipped to it.
    *
@@ -47,74 +44,68 @@ export interface ObjectDetector {
  */
 export async function openObjectDetector(source: ModelSource, threads: 1 | 2 = 1): Promise<ObjectDetector> {
   const entry = findModel(source.manifest, 'objects')
-  requireStages(entry, 'letterboxed-planes', 'yolox-grid')
-  const shape = [1, 3, 416, 416] as const
-  const size = shape[2]
-  const classes = NETWORK_NAMES.map(([name]) => entry.classes.indexOf(name))
-  if (classes.includes(-1)) {
-    throw new RoadveilError(
-      'ERR_MODEL_MANIFEST',
-      `${entry.file} lacks one of the classes person, bicycle, car, …`,
-    )
+  requireStages(entry, 'scaled-planes', 'object-rows')
+  if (entry.classes.join() !== CLASSES.join()) {
+    throw new RoadveilError('ERR_MODEL_MANIFEST', `${entry.file} does not find ${CLASSES.join(', ')}`)
   }
-  const session = await openSession(entry, source.directories, threads)
-  const canvas = squareCanvas(size, entry.input)
+  const session = await openSession(entry, source.directory, threads)
+  const planes = createPlanes(entry.input)
 
-  const look = async (prepare: () => void): Promise<GridObject[]> => {
-    const { output } = await session.run(shape, () => {
-      prepare()
-      return canvas.values
-    })
-    if (!output) throw new RoadveilError('ERR_DETECTION_FAILED', 'objects: the network gave no grid')
-    return decodeYolox(output, size, 5 + entry.classes.length, classes, MIN_SCORE)
+  const look = async (
+    width: number,
+    height: number,
+    prepare: () => Uint8Array,
+    place: (box: PixelBox) => Box,
+  ): Promise<Detection[]> => {
+    const { objects } = await session.run([1, 3, height, width], prepare)
+    if (objects?.length !== COLUMNS * cellsOf(width, height)) {
+      throw new RoadveilError('ERR_DETECTION_FAILED', "objects: the network's rows are incomplete")
+    }
+    // One vehicle is often found as a car and as a truck at once: families compete, not classes.
+    return suppress(decode(objects, place), MAX_OVERLAP, (a, b) => familyOf(a.class) === familyOf(b.class))
   }
 
   return {
-    size,
-    async detect(frame) {
-      if (frame.width !== size || frame.height !== size) {
-        throw new RoadveilError(
-          'ERR_DETECTION_FAILED',
-          `an analysis frame has ${frame.width}x${frame.height} pixels`,
-        )
+    analysisPixels: ANALYSIS_PIXELS,
+    async detect({ planes: pixels, width, height, contentWidth, contentHeight }) {
+      if (width % GRAIN !== 0 || height % GRAIN !== 0) {
+        throw new RoadveilError('ERR_DETECTION_FAILED', `an analysis frame has ${width}x${height} pixels`)
       }
-      const objects = await look(() => copyPlanes(frame.planes, canvas.values))
-      return toDetections(objects, (box) => ({
-        x: box.x / frame.contentWidth,
-        y: box.y / frame.contentHeight,
-        w: box.w / frame.contentWidth,
-        h: box.h / frame.contentHeight,
-      }))
+      return look(
+        width,
+        height,
+        () => pixels,
+        ({ x, y, w, h }) => ({
+          ...{ x: x / contentWidth, y: y / contentHeight },
+          ...{ w: w / contentWidth, h: h / contentHeight },
+        }),
+      )
     },
     async detectIn(frame, part) {
-      const place = fit(part, size, size, 'top-left')
-      const objects = await look(() => sample(frame, part, place, canvas))
-      return toDetections(objects, (box) => ({
-        x: (part.x + (box.x * part.w) / place.w) / frame.width,
-        y: (part.y + (box.y * part.h) / place.h) / frame.height,
-        w: (box.w * part.w) / place.w / frame.width,
-        h: (box.h * part.h) / place.h / frame.height,
-      }))
+      const scale = Math.sqrt(ANALYSIS_PIXELS / (part.w * part.h))
+      const scaled = scalePart(frame, part, scale)
+      return look(scaled.width, scaled.height, () => planes.draw(frame, part, scaled), scaled.boxInFrame)
     },
     close: () => session.close(),
   }
 }
 
-/** G, B, R planes to the B, G, R floats that the network wants. */
-function copyPlanes(planes: Uint8Array, values: Float32Array): void {
-  const size = planes.length / 3
-  values.set(planes.subarray(size, 2 * size), 0)
-  values.set(planes.subarray(0, size), size)
-  values.set(planes.subarray(2 * size), 2 * size)
-}
-
-function toDetections(objects: readonly GridObject[], place: (box: PixelBox) => PixelBox): Detection[] {
-  const detections: Detection[] = []
-  for (const object of objects) {
-    const named = NETWORK_NAMES[object.choice]
-    const box = clip(place(object.box))
-    if (named && box) detections.push({ class: named[1], score: object.score, box })
+/** The network's rows from a score on, as what is surest in each; the network itself decodes them to pixels. */
+function decode(rows: Float32Array, place: (box: PixelBox) => Box): Detection[] {
+  const found: Detection[] = []
+  for (let at = 0; at < rows.length; at += COLUMNS) {
+    let score = MIN_SCORE
+    let kind: ObjectClass | undefined
+    for (const [index, name] of CLASSES.entries()) {
+      const value = rows[at + 4 + index] ?? 0
+      if (value < score) continue
+      score = value
+      kind = name
+    }
+    if (!kind) continue
+    const [x, y, w, h] = [rows[at] ?? 0, rows[at + 1] ?? 0, rows[at + 2] ?? 0, rows[at + 3] ?? 0]
+    const box = clip(place({ x: x - w / 2, y: y - h / 2, w, h }))
+    if (box) found.push({ class: kind, score: Math.min(1, score), box })
   }
-  // One vehicle is often found as a car and as a truck at once: families compete, not classes.
-  return suppress(detections, MAX_OVERLAP, (a, b) => familyOf(a.class) === familyOf(b.class))
+  return found
 }

@@ -34,7 +34,7 @@ export async function openPlateTextNetwork(source: ModelSource): Promise<PlateTe
   requireStages(entry, 'interleaved-bytes', 'slots')
   const [width, height, slots] = [128, 64, 9]
   const alphabet = entry.classes.join('')
-  const session = await openSession(entry, source.directories)
+  const session = await openSession(entry, source.directory)
   const outputName = entry.outputs[0]?.name ?? ''
 
   return {

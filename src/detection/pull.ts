@@ -37,8 +37,6 @@ export async function pullModels(
   await mkdir(directory, { recursive: true })
   const pulled: PulledModel[] = []
   for (const entry of manifest.models) {
-    // What was trained here comes with the release.
-    if (entry.source === 'models/training') continue
     const file = join(directory, entry.file)
     const present = await readFile(file).catch(() => undefined)
     if (present && sha256(present) === entry.sha256) {

@@ -2,16 +2,14 @@ import type { Point, PixelBox } from '../domain/geometry.ts'
 import type { RawFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 import { findModel, requireStages, type ModelSource } from './manifest.ts'
+import { createPlanes } from './planes.ts'
 import type { FoundRegion } from './region.ts'
 import { decodeRows, FACE_COLUMNS, PLATE_COLUMNS } from './region-rows.ts'
-import { sample } from './sample.ts'
-import { scalePart } from './scaled-part.ts'
+import { cellsOf, scalePart } from './scaled-part.ts'
 import { openSession } from './session.ts'
-import { suppress } from './suppression.ts'
+import { suppressToExtents } from './suppression.ts'
 
 const MAX_OVERLAP = 0.5
-/** The network looks for something in every cell of these sizes, pixels of its input. */
-const STRIDES = [8, 16, 32] as const
 
 /** From which score on something is taken for what it may be, 0-1. */
 export interface MinScores {
@@ -38,20 +36,14 @@ export interface RegionDetector {
 export async function openRegionDetector(source: ModelSource, threads: 1 | 2 = 1): Promise<RegionDetector> {
   const entry = findModel(source.manifest, 'regions')
   requireStages(entry, 'scaled-planes', 'region-rows')
-  const session = await openSession(entry, source.directories, threads)
-  let buffer = new Uint8ClampedArray(0)
+  const session = await openSession(entry, source.directory, threads)
+  const planes = createPlanes(entry.input)
 
   return {
     async detect(frame, part, scale, minScores) {
-      const { place, width, height, pointInFrame, boxInFrame } = scalePart(frame, part, scale)
-      const outputs = await session.run([1, 3, height, width], () => {
-        const length = 3 * width * height
-        if (buffer.length < length) buffer = new Uint8ClampedArray(length)
-        const { colour, maximum, letterbox } = entry.input
-        const values = buffer.subarray(0, length)
-        sample(frame, part, place, { values, width, height, colour, maximum, fill: letterbox?.fill ?? 0 })
-        return new Uint8Array(buffer.buffer, 0, length)
-      })
+      const scaled = scalePart(frame, part, scale)
+      const { width, height, pointInFrame, boxInFrame } = scaled
+      const outputs = await session.run([1, 3, height, width], () => planes.draw(frame, part, scaled))
       const find = (
         kind: FoundRegion['kind'],
         rows: Float32Array | undefined,
@@ -63,9 +55,9 @@ export async function openRegionDetector(source: ModelSource, threads: 1 | 2 = 1
             `regions: the network's rows for each ${kind} are incomplete`,
           )
         }
-        return suppress(decodeRows(rows, columns, minScores[kind]), MAX_OVERLAP).map(
-          ({ box, score, corners }) => ({
-            ...{ kind, score, box: boxInFrame(box) },
+        return suppressToExtents(decodeRows(rows, columns, minScores[kind]), MAX_OVERLAP).map(
+          ({ box, extent, score, corners }) => ({
+            ...{ kind, score, box: boxInFrame(box), extent: boxInFrame(extent) },
             ...(corners ? { corners: inFrame(corners, pointInFrame) } : {}),
           }),
         )
@@ -77,11 +69,6 @@ export async function openRegionDetector(source: ModelSource, threads: 1 | 2 = 1
     },
     close: () => session.close(),
   }
-}
-
-/** One row a cell, of three sizes. */
-function cellsOf(width: number, height: number): number {
-  return STRIDES.reduce((sum, stride) => sum + (width / stride) * (height / stride), 0)
 }
 
 type Corners = readonly [Point, Point, Point, Point]

@@ -2,7 +2,14 @@ import type { RawFrame } from '../domain/frame.ts'
 import type { Box, PixelBox, Point } from '../domain/geometry.ts'
 
 /** Networks that take any size halve it five times: width and height must be multiples of this. */
-const GRAIN = 32
+export const GRAIN = 32
+/** They look for something in every cell of these sizes, pixels of their input. */
+const STRIDES = [8, 16, 32] as const
+
+/** Rows that our networks answer with: one a cell. */
+export function cellsOf(width: number, height: number): number {
+  return STRIDES.reduce((sum, stride) => sum + (width / stride) * (height / stride), 0)
+}
 
 /** A part of a frame at some scale, as input of a network that takes any size. */
 export interface ScaledPart {

@@ -28,16 +28,16 @@ export interface ModelSession {
  * Loads one network, made once and kept. The session is created from the very bytes whose hash was checked.
  *
  * @param threads that one run takes; a second one gains a third of the time on large inputs and costs CPU time
- * @throws ERR_MODEL_MISSING where no folder has the file
+ * @throws ERR_MODEL_MISSING where the folder does not have the file
  * @throws ERR_MODEL_HASH where it is another file than the manifest's
  * @throws ERR_MODEL_SHAPE where its inputs and outputs are not what the manifest says
  */
 export async function openSession(
   entry: ModelEntry,
-  directories: readonly string[],
+  directory: string,
   threads: 1 | 2 = 1,
 ): Promise<ModelSession> {
-  const file = await resolveModelFile(entry, directories)
+  const file = await resolveModelFile(entry, directory)
   const content = await readFile(file)
   const hash = createHash('sha256').update(content).digest('hex')
   if (hash !== entry.sha256) {

@@ -39,13 +39,14 @@ export interface RawFrame {
 }
 
 /**
- * A small frame for the detector: the camera's picture scaled to fit a square, top left aligned, the rest grey (114).
+ * A small frame for the detector: the camera's picture scaled down, top left aligned, the rest grey (114), so that its sides
+ * are multiples of 32.
  * A point of the full picture in 0-1 coordinates lies at pixel (x * contentWidth, y * contentHeight).
  */
 export interface AnalysisFrame extends RawFrame {
-  /** Pixels of the square's width that the picture fills. */
+  /** Pixels of the frame's width that the picture fills. */
   readonly contentWidth: number
-  /** Pixels of the square's height that the picture fills. */
+  /** Pixels of the frame's height that the picture fills. */
   readonly contentHeight: number
   readonly arrival: Arrival
 }

@@ -28,7 +28,8 @@ export function liveConfig({ url, credentialsFile }: RtspCamera): CameraConfig {
   return cameraConfig(url, { credentialsFile })
 }
 
-export const SIZE = 128
+/** Of analysis frames: one of 16:9 has 128x72 of them, in 128x96. */
+export const PIXELS = 10_000
 
 /** Opens a camera that notices faults fast, and keeps what it logs. */
 export function quickCamera(
@@ -42,7 +43,7 @@ export function quickCamera(
     destination: { write: (line) => void log.push(line) },
   })
   const camera = openCamera(config, {
-    analysisSize: SIZE,
+    analysisPixels: PIXELS,
     logger,
     stallMs: 3_000,
     backoff: { minMs: 100, maxMs: 400 },

@@ -7,7 +7,7 @@ import { openCamera } from '../../src/camera/camera.ts'
 import { decodeFrames } from '../../src/camera/decode.ts'
 import type { AnalysisFrame } from '../../src/domain/frame.ts'
 import { renderVideo } from '../support/video.ts'
-import { cameraConfig, ownFfmpegs, quickCamera, SIZE, takeFrames } from './cameras.ts'
+import { cameraConfig, ownFfmpegs, PIXELS, quickCamera, takeFrames } from './cameras.ts'
 
 const STARTS_AT = Date.UTC(2026, 2, 1, 8)
 const folder = t.testdir()
@@ -61,7 +61,7 @@ await t.test('without a start time a recording begins now', async (t) => {
 await t.test('portrait pictures fill the height', async (t) => {
   const portrait = await renderVideo(join(folder, 'portrait.mp4'), { size: '360x640', seconds: 1 })
   const [frame] = await takeFrames(quickCamera({ ...config, url: `file:${portrait}` }).camera, 1)
-  t.match(frame, { contentWidth: 72, contentHeight: SIZE })
+  t.match(frame, { width: 96, height: 128, contentWidth: 72, contentHeight: 128 })
   t.equal(frame?.planes[71] === 114, false)
   t.equal(frame?.planes[73], 114)
 })
@@ -87,7 +87,9 @@ await t.test(
       frames.push(frame)
       sizes.add(`${camera.stats().sourceWidth}x${camera.stats().sourceHeight}`)
       const at = (x: number, y: number): number =>
-        frame.planes[Math.floor(y * frame.contentHeight) * SIZE + Math.floor(x * frame.contentWidth)] ?? -1
+        frame.planes[
+          Math.floor(y * frame.contentHeight) * frame.width + Math.floor(x * frame.contentWidth)
+        ] ?? -1
       t.ok(
         at(0.75, 0.25) > 200 && at(0.25, 0.25) < 60 && at(0.75, 0.75) < 60,
         `at ${frame.capturedAt - STARTS_AT}`,
@@ -132,6 +134,6 @@ await t.test('aborting ends a replay that nobody reads on', async (t) => {
 })
 
 await t.test('opening a camera starts nothing', async (t) => {
-  openCamera(config, { analysisSize: SIZE, logger: { debug() {}, info() {}, warn() {}, error() {} } })
+  openCamera(config, { analysisPixels: PIXELS, logger: { debug() {}, info() {}, warn() {}, error() {} } })
   t.same(ownFfmpegs(), [])
 })

@@ -19,9 +19,13 @@ export interface RoadveilProcess extends ChildProcess {
 /** Starts the real CLI as a child process. It dies with the test, even with one that is killed. */
 export function startRoadveil(
   args: readonly string[],
-  { env = {}, cwd = process.cwd() }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+  {
+    env = {},
+    cwd = process.cwd(),
+    main = MAIN,
+  }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly main?: string } = {},
 ): RoadveilProcess {
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, MAIN, ...args], {
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, main, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
     cwd,

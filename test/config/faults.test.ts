@@ -252,7 +252,6 @@ const cases: Case[] = [
   ['store.keyFile', 'c0ffee00'.repeat(8), /^does not exist/, 'a value that is not shown'],
   ['store.file', 'nowhere/roadveil.db', /^lies in a folder that does not exist$/],
   ['store.file', 'state', /^must be a file, not a folder$/],
-  ['models', { directory: 'clip.mp4' }, /^must be a folder$/, '"clip.mp4"'],
   ['runtimeDirectory', `/run/${'r'.repeat(100)}`, /^is too long for sockets/],
   ['runtimeDirectory', 'clip.mp4', /^must be a folder$/],
   ['logs', { directory: 'clip.mp4' }, /^must be a folder$/],

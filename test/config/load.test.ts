@@ -12,7 +12,6 @@ await t.test('a config becomes absolute file names, milliseconds and domain valu
   const config = await loadConfig(file)
   t.equal(config.sha256, createHash('sha256').update(readFileSync(file)).digest('hex'))
   t.equal(config.device.signingKeyFile, join(folder, 'keys/signing.pem'))
-  t.equal(config.models.directory, join(folder, 'models'))
   t.equal(config.runtimeDirectory, join(folder, 'run'))
   t.equal(config.retention.schedule, '17 * * * *')
   t.strictSame(config.logs, { level: 'info' })

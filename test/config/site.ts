@@ -43,7 +43,6 @@ export function validConfig(): PlainConfig {
       longitude: 13.4,
     },
     device: { id: 'box-1', signingKeyFile: 'keys/signing.pem' },
-    models: { directory: 'models' },
     cameras: [
       {
         id: 'north',
@@ -102,7 +101,7 @@ export function validConfig(): PlainConfig {
 /** Writes the files that `validConfig` names into a folder, and the config itself. */
 export function writeSite(folder: string, config: PlainConfig = validConfig()): string {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-  for (const name of ['keys', 'models', 'state', 'run']) mkdirSync(join(folder, name), { recursive: true })
+  for (const name of ['keys', 'state', 'run']) mkdirSync(join(folder, name), { recursive: true })
   chmodSync(join(folder, 'run'), 0o700)
   const write = (name: string, content: string | Buffer, mode = 0o644): void => {
     writeFileSync(join(folder, name), content)

@@ -2,28 +2,7 @@ import t from 'tap'
 import type { Box } from '../../src/domain/geometry.ts'
 import { FACE_COLUMNS, PLATE_COLUMNS, decodeRows } from '../../src/detection/region-rows.ts'
 import { assertFinite } from '../../src/detection/session.ts'
-import { suppress } from '../../src/detection/suppression.ts'
-import { decodeYolox } from '../../src/detection/yolox.ts'
-
-await t.test(
-  'an object is found where its cell, offset and size say, in the class that is surest',
-  async (t) => {
-    const size = 64
-    const columns = 8
-    const grid = new Float32Array((64 + 16 + 4) * columns)
-    // Second stride (16), cell 2 across and 1 down.
-    const row = (64 + 1 * 4 + 2) * columns
-    grid.set([0.5, 0.25, Math.log(2), Math.log(3), 0.8, 0.1, 0.9, 1], row)
-    const [found, ...more] = decodeYolox(grid, size, columns, [0, 1], 0.1)
-    t.strictSame(more, [])
-    t.equal(found?.choice, 1)
-    t.ok(Math.abs((found?.score ?? 0) - 0.72) < 1e-6, 'the third class does not count, though it is surer')
-    const { x = 0, y = 0, w = 0, h = 0 } = found?.box ?? {}
-    t.ok(Math.abs(w - 32) < 1e-4 && Math.abs(h - 48) < 1e-4)
-    t.ok(Math.abs(x + w / 2 - 40) < 1e-4 && Math.abs(y + h / 2 - 20) < 1e-4)
-    t.strictSame(decodeYolox(grid, size, columns, [0, 1], 0.73), [])
-  },
-)
+import { suppress, suppressToExtents } from '../../src/detection/suppression.ts'
 
 await t.test('rows of our own network become boxes, and plates have corners', async (t) => {
   const plates = new Float32Array(26)
@@ -59,6 +38,22 @@ await t.test('of overlapping proposals the surest stays, unless they mean differ
   t.strictSame(
     suppress(all, 0.5, (a, b) => a.kind === b.kind).map(({ score }) => score),
     [0.9, 0.4, 0.3],
+  )
+})
+
+await t.test('a proposal reaches as far as those that mean the same and are nearly as sure', async (t) => {
+  const proposals = [
+    { box: { x: 0, y: 0, w: 10, h: 10 }, score: 0.9 },
+    { box: { x: 1, y: 0, w: 10, h: 10 }, score: 0.7 },
+    { box: { x: -1, y: 0, w: 10, h: 10 }, score: 0.4 },
+    { box: { x: 50, y: 0, w: 10, h: 10 }, score: 0.3 },
+  ]
+  t.strictSame(
+    suppressToExtents(proposals, 0.5).map(({ box, extent }) => [box.x, extent]),
+    [
+      [0, { x: 0, y: 0, w: 11, h: 10 }],
+      [50, { x: 50, y: 0, w: 10, h: 10 }],
+    ],
   )
 })
 

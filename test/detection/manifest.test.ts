@@ -50,12 +50,14 @@ await t.test(
   },
 )
 
-await t.test('a network is taken from the first folder that has it, and its lack is named', async (t) => {
+await t.test('the lack of a network is named', async (t) => {
   const entry = findModel(await loadManifest(MANIFEST_FILE), 'plate-text')
-  const directory = t.testdir({ second: { [entry.file]: 'x' }, third: { [entry.file]: 'x' } })
-  const folders = ['first', 'second', 'third'].map((name) => join(directory, name))
-  t.equal(await resolveModelFile(entry, folders), join(directory, 'second', entry.file))
-  await t.rejects(resolveModelFile(entry, folders.slice(0, 1)), { code: 'ERR_MODEL_MISSING' })
+  const directory = t.testdir({ whole: { [entry.file]: 'x' }, empty: {} })
+  t.equal(await resolveModelFile(entry, join(directory, 'whole')), join(directory, 'whole', entry.file))
+  await t.rejects(resolveModelFile(entry, join(directory, 'empty')), {
+    code: 'ERR_MODEL_MISSING',
+    message: new RegExp(entry.file),
+  })
 })
 
 await t.test('a role without a network, and a network of another kind, are refused', async (t) => {
@@ -63,6 +65,6 @@ await t.test('a role without a network, and a network of another kind, are refus
   const others = { ...manifest, models: manifest.models.filter(({ role }) => role !== 'plate-text') }
   t.throws(() => findModel(others, 'plate-text'), { code: 'ERR_MODEL_MANIFEST' })
   const reader = findModel(manifest, 'plate-text')
-  t.throws(() => requireStages(reader, 'letterboxed-planes', 'yolox-grid'), { code: 'ERR_MODEL_MANIFEST' })
+  t.throws(() => requireStages(reader, 'scaled-planes', 'object-rows'), { code: 'ERR_MODEL_MANIFEST' })
   t.doesNotThrow(() => requireStages(reader, 'interleaved-bytes', 'slots'))
 })

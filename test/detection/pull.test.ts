@@ -36,16 +36,16 @@ await t.test('a network is downloaded once, its growth reported', async (t) => {
   const directory = join(t.testdir(), 'models')
   const progress: number[] = []
   const first = await pullModels(manifest, directory, { onProgress: (_, bytes) => progress.push(bytes) })
-  t.match(first, [{ outcome: 'downloaded', file: join(directory, 'cct_xs_v1_global.onnx') }])
+  t.match(first, [{ outcome: 'downloaded', file: join(directory, 'roadveil_plate_text.onnx') }])
   t.equal(progress.at(-1), CONTENT.length)
   t.match(await pullModels(manifest, directory), [{ outcome: 'present' }])
   t.equal(requests, 1)
-  t.same(await readFile(join(directory, 'cct_xs_v1_global.onnx')), CONTENT)
+  t.same(await readFile(join(directory, 'roadveil_plate_text.onnx')), CONTENT)
 })
 
 await t.test('a file of another version is replaced', async (t) => {
   const manifest = await serve(t, (_, response) => response.end(CONTENT))
-  const directory = t.testdir({ 'cct_xs_v1_global.onnx': 'old' })
+  const directory = t.testdir({ 'roadveil_plate_text.onnx': 'old' })
   t.match(await pullModels(manifest, directory), [{ outcome: 'downloaded' }])
 })
 

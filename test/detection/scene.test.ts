@@ -3,7 +3,7 @@ import { openObjectDetector } from '../../src/detection/objects.ts'
 import { openRegionDetector } from '../../src/detection/regions.ts'
 import { familyOf } from '../../src/domain/detection.ts'
 import { iou } from '../../src/domain/geometry.ts'
-import { modelSource, noModels } from '../support/models.ts'
+import { loadModelSource } from '../../src/detection/source.ts'
 import { analysisFrames, fullFrame } from '../support/scene-frames.ts'
 import { SCENE_FILE, trueBox, truth, truthAt } from '../support/scene.ts'
 
@@ -12,52 +12,44 @@ const WHOLE = { x: 0, y: 0, w: width, h: height }
 /** Seconds into the scene: the red car far away, near, standing. */
 const LOOKS = [1, 4, 8, 13]
 
-await t.test(
-  'vehicles and persons of the built-in scene are found, far ones too',
-  { skip: noModels },
-  async (t) => {
-    const detector = await openObjectDetector(await modelSource())
-    const frames = analysisFrames(SCENE_FILE, { width, height, size: detector.size, fps: 5 })
-    for (const seconds of LOOKS) {
-      const frame = frames[seconds * 5]
-      if (!frame) throw new RangeError(`no frame at ${seconds} s`)
-      const small = (await detector.detect(frame)).filter(({ score }) => score > 0.4)
-      const full = fullFrame(SCENE_FILE, width, height, seconds)
-      const large = (await detector.detectIn(full, WHOLE)).filter(({ score }) => score > 0.4)
-      for (const object of truthAt(seconds)) {
-        const { id, cls, visibility, inFrame } = object
-        if ((cls !== 'car' && cls !== 'person') || visibility < 0.9 || inFrame < 0.95) continue
-        const family = cls === 'car' ? 'vehicle' : 'person'
-        for (const found of [small, large]) {
-          const match = found.some(
-            (item) => familyOf(item.class) === family && iou(item.box, trueBox(object)) > 0.5,
-          )
-          t.ok(match, `${id} at ${seconds} s`)
-        }
+await t.test('vehicles and persons of the built-in scene are found, far ones too', async (t) => {
+  const detector = await openObjectDetector(await loadModelSource())
+  const frames = analysisFrames(SCENE_FILE, { width, height, pixels: detector.analysisPixels, fps: 5 })
+  for (const seconds of LOOKS) {
+    const frame = frames[seconds * 5]
+    if (!frame) throw new RangeError(`no frame at ${seconds} s`)
+    const small = (await detector.detect(frame)).filter(({ score }) => score > 0.4)
+    const full = fullFrame(SCENE_FILE, width, height, seconds)
+    const large = (await detector.detectIn(full, WHOLE)).filter(({ score }) => score > 0.4)
+    for (const object of truthAt(seconds)) {
+      const { id, cls, visibility, inFrame } = object
+      if ((cls !== 'car' && cls !== 'person') || visibility < 0.9 || inFrame < 0.95) continue
+      const family = cls === 'car' ? 'vehicle' : 'person'
+      for (const found of [small, large]) {
+        const match = found.some(
+          (item) => familyOf(item.class) === family && iou(item.box, trueBox(object)) > 0.5,
+        )
+        t.ok(match, `${id} at ${seconds} s`)
       }
     }
-    await detector.close()
-  },
-)
+  }
+  await detector.close()
+})
 
-await t.test(
-  'a part that reaches outside the picture gives places in the full picture',
-  { skip: noModels },
-  async (t) => {
-    const detector = await openObjectDetector(await modelSource())
-    const car = truthAt(13).find(({ id }) => id === 'car-1')
-    if (!car) throw new RangeError('no car-1 at 13 s')
-    const [x, y, w, h] = car.box
-    const part = { x: x - 700, y: y - 100, w: w + 800, h: h + 600 }
-    const found = await detector.detectIn(fullFrame(SCENE_FILE, width, height, 13), part)
-    const [best] = found.toSorted((a, b) => iou(b.box, trueBox(car)) - iou(a.box, trueBox(car)))
-    t.ok(best && iou(best.box, trueBox(car)) > 0.75)
-    await detector.close()
-  },
-)
+await t.test('a part that reaches outside the picture gives places in the full picture', async (t) => {
+  const detector = await openObjectDetector(await loadModelSource())
+  const car = truthAt(13).find(({ id }) => id === 'car-1')
+  if (!car) throw new RangeError('no car-1 at 13 s')
+  const [x, y, w, h] = car.box
+  const part = { x: x - 700, y: y - 100, w: w + 800, h: h + 600 }
+  const found = await detector.detectIn(fullFrame(SCENE_FILE, width, height, 13), part)
+  const [best] = found.toSorted((a, b) => iou(b.box, trueBox(car)) - iou(a.box, trueBox(car)))
+  t.ok(best && iou(best.box, trueBox(car)) > 0.75)
+  await detector.close()
+})
 
 await t.test('faces that look at the camera and readable plates are found', async (t) => {
-  const detector = await openRegionDetector(await modelSource())
+  const detector = await openRegionDetector(await loadModelSource())
   for (const seconds of LOOKS) {
     const frame = fullFrame(SCENE_FILE, width, height, seconds)
     const found = await detector.detect(frame, WHOLE, 1, { plate: 0.3, face: 0.3 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { decodePlates } from '../../scripts/evaluate-models/public/plate-corners.ts'
+import { decodeYolox } from '../../scripts/evaluate-models/public/yolox.ts'
 import { decodeYunet } from '../../scripts/evaluate-models/public/yunet.ts'
 
 await t.test('a face is found where its cell, offset and size say', async (t) => {
@@ -38,3 +39,23 @@ await t.test('a plate has its box and its corners in reading order', async (t) =
     ],
   })
 })
+
+await t.test(
+  'an object is found where its cell, offset and size say, in the class that is surest',
+  async (t) => {
+    const size = 64
+    const columns = 8
+    const grid = new Float32Array((64 + 16 + 4) * columns)
+    // Second stride (16), cell 2 across and 1 down.
+    const row = (64 + 1 * 4 + 2) * columns
+    grid.set([0.5, 0.25, Math.log(2), Math.log(3), 0.8, 0.1, 0.9, 1], row)
+    const [found, ...more] = decodeYolox(grid, size, columns, [0, 1], 0.1)
+    t.strictSame(more, [])
+    t.equal(found?.choice, 1)
+    t.ok(Math.abs((found?.score ?? 0) - 0.72) < 1e-6, 'the third class does not count, though it is surer')
+    const { x = 0, y = 0, w = 0, h = 0 } = found?.box ?? {}
+    t.ok(Math.abs(w - 32) < 1e-4 && Math.abs(h - 48) < 1e-4)
+    t.ok(Math.abs(x + w / 2 - 40) < 1e-4 && Math.abs(y + h / 2 - 20) < 1e-4)
+    t.strictSame(decodeYolox(grid, size, columns, [0, 1], 0.73), [])
+  },
+)

@@ -8,7 +8,7 @@ import type { Violation } from '../../src/domain/violation.ts'
 import { createJudge } from '../../src/rules/judge.ts'
 import { createTrackHistory } from '../../src/tracking/history.ts'
 import { createTracker } from '../../src/tracking/tracker.ts'
-import { modelSource, noModels } from '../support/models.ts'
+import { loadModelSource } from '../../src/detection/source.ts'
 import { analysisFrames } from '../support/scene-frames.ts'
 import { SCENE_FILE, sceneZone, trueBox, truth, truthAt } from '../support/scene.ts'
 
@@ -33,10 +33,15 @@ const camera = {
 }
 
 async function searchScene(): Promise<DetectedFrame[]> {
-  const detector = await openObjectDetector(await modelSource())
+  const detector = await openObjectDetector(await loadModelSource())
   const { width, height } = truth
   const found: DetectedFrame[] = []
-  for (const frame of analysisFrames(SCENE_FILE, { width, height, size: detector.size, fps: 10 })) {
+  for (const frame of analysisFrames(SCENE_FILE, {
+    width,
+    height,
+    pixels: detector.analysisPixels,
+    fps: 10,
+  })) {
     const { cameraId, sequence, capturedAt, arrival } = frame
     found.push({ cameraId, sequence, capturedAt, arrival, detections: await detector.detect(frame) })
   }
@@ -63,7 +68,7 @@ function offenderAt(seconds: number): ReturnType<typeof trueBox> | undefined {
   return object && trueBox(object)
 }
 
-await t.test('in the built-in scene', { skip: noModels }, async (t) => {
+await t.test('in the built-in scene', async (t) => {
   const found = await searchScene()
   const everySecond = found.filter((_, index) => index % 2 === 0)
 

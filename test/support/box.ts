@@ -18,7 +18,7 @@ export function boxSettings(
 ) {
   return {
     site: { id: names.site, name: 'Main Street 1', timeZone: 'Europe/Berlin' },
-    device: { id: names.device, signingKeyFile: box.signingKey },
+    device: { id: names.device, signingKeyFile: box.signingKey, keyFile: box.deviceKey },
     cameras,
     store: { file: join(box.directory, 'state', 'store.db'), keyFile: box.databaseKey },
     runtimeDirectory: join(box.directory, 'run'),

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { SignedEndorsement } from '../../src/delivery/endorsements.ts'
 import { createForwarder, type Forwarder } from '../../src/delivery/forwarder.ts'
 import type { DeliveryTiming } from '../../src/delivery/timing.ts'
 import { type BrokerAddress, type BrokerConnection, connectBroker } from '../../src/protocol/connection.ts'
@@ -14,6 +16,7 @@ import { verifyReceipt } from '../../src/sealing/receipt.ts'
 import { type SealedEvidence, sealEvidence } from '../../src/sealing/seal.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import type { Trial } from '../../src/trial/trial.ts'
+import { createWitness } from '../../src/vault/witness.ts'
 import { syntheticEvidence } from './evidence.ts'
 import { keptLog } from './kept-log.ts'
 import { startMosquitto, type TestBroker } from './mosquitto.ts'
@@ -40,7 +43,10 @@ export interface Street extends AsyncDisposable {
   /** Seals synthetic evidence and puts it into the store. */
   commit(clipBytes?: number): Promise<SealedEvidence>
   seal(options?: { clipBytes?: number; evidenceId?: string; site?: string }): Promise<SealedEvidence>
-  startBox(timing?: Partial<DeliveryTiming>): Running & { readonly forwarder: Forwarder }
+  startBox(
+    timing?: Partial<DeliveryTiming>,
+    endorsements?: readonly SignedEndorsement[],
+  ): Running & { readonly forwarder: Forwarder }
   startCity(limits?: IncomingLimits): Running
   /** A connection with the certificate of the box or of the receiver, to do by hand what they would not. */
   connectAs(
@@ -70,7 +76,7 @@ export async function setUpStreet(directory: string): Promise<Street> {
   const file = join(directory, 'store', 'roadveil.db')
   const store = openStore({
     file,
-    key: readFileSync(trial.box.databaseKey),
+    key: randomBytes(32),
     maxSizeMiB: 64,
     deviceId: DEVICE,
   })
@@ -118,9 +124,18 @@ export async function setUpStreet(directory: string): Promise<Street> {
       store.evidence.commit(sealed, { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: at, at })
       return sealed
     },
-    startBox(timing) {
+    startBox(timing, endorsements = []) {
       const forwarder = createForwarder({
         outbox: store.outbox,
+        endorsements,
+        checkpoints: createWitness({
+          store,
+          site: SITE,
+          device: DEVICE,
+          signingKey: deviceKey,
+          now: Date.now,
+          logger: log,
+        }),
         broker: addressOf(trial.brokerUrl, trial.box),
         station: STATION,
         verifyReceipt: (bytes) => verifyReceipt(bytes, new Map([[id, publicKey]]), { deviceId: DEVICE }),

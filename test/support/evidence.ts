@@ -75,6 +75,7 @@ export function syntheticEvidence(options: SyntheticOptions = {}): RedactedEvide
       { file: 'during.jpg', capturedAt: at(0), frameNumber: 100, regions: [region] },
     ],
     clip: { file: 'clip.mp4', frames: [{ capturedAt: at(0), frameNumber: 100, regions: [region] }] },
+    verification: { checkedFrames: 0, repairedFrames: 0 },
     software: {
       version: '0.1.0',
       configSha256: options.configSha256 ?? SHA256,

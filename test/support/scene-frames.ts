@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { analysisSize } from '../../src/camera/picture-size.ts'
 import { type AnalysisFrame, type RawFrame, rawFrame } from '../../src/domain/frame.ts'
 
 /** Decoded pictures of a recording, as camera/ and the decoder of evidence/ would give them. */
@@ -6,21 +7,19 @@ import { type AnalysisFrame, type RawFrame, rawFrame } from '../../src/domain/fr
 /** Every `1 / fps` s a small frame for the detector, scaled as camera/ has ffmpeg scale it; the first is of time 0. */
 export function analysisFrames(
   file: string,
-  { width, height, size, fps }: { width: number; height: number; size: number; fps: number },
+  { width, height, pixels, fps }: { width: number; height: number; pixels: number; fps: number },
 ): AnalysisFrame[] {
-  const scale = size / Math.max(width, height)
-  const contentWidth = Math.round(width * scale)
-  const contentHeight = Math.round(height * scale)
+  const { content, frame: canvas } = analysisSize({ width, height }, pixels)
   const filter =
-    `fps=${fps}:round=near,scale=${contentWidth}:${contentHeight}:flags=area,` +
-    `pad=${size}:${size}:0:0:color=0x727272`
-  return decode(file, filter, size, size).map((frame) => {
+    `fps=${fps}:round=near,scale=${content.width}:${content.height}:flags=area,` +
+    `pad=${canvas.width}:${canvas.height}:0:0:color=0x727272`
+  return decode(file, filter, canvas.width, canvas.height).map((frame) => {
     const capturedAt = (frame.sequence * 1000) / fps
     return {
       ...frame,
       capturedAt,
-      contentWidth,
-      contentHeight,
+      contentWidth: content.width,
+      contentHeight: content.height,
       arrival: { hostAt: capturedAt, monotonicMs: capturedAt },
     }
   })

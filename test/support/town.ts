@@ -10,7 +10,6 @@ import { MANIFEST_FILE } from '../../src/detection/source.ts'
 import { openStore } from '../../src/store/open.ts'
 import { loadVaultKeys } from '../../src/vault/keys.ts'
 import { selftestSubject } from '../../src/vision/selftest/verdict.ts'
-import { modelDirectory } from '../../scripts/demo/trial.ts'
 import type { Trial } from '../../src/trial/trial.ts'
 import { type RoadveilProcess, roadveil, startRoadveil } from '../cli/roadveil.ts'
 import { boxSettings } from './box.ts'
@@ -44,7 +43,8 @@ interface Test {
 }
 
 interface TownOptions {
-  readonly models?: string
+  /** `main.ts` of the release that runs, where it is not this one. */
+  readonly main?: string
   /** The box has not run before: its networks have not passed the self-test. */
   readonly isNew?: boolean
 }
@@ -53,7 +53,7 @@ interface TownOptions {
 export async function setUpTown(
   t: Test,
   cameras: readonly object[],
-  { models = modelDirectory(), isNew = false }: TownOptions = {},
+  { main, isNew = false }: TownOptions = {},
 ): Promise<Town> {
   const folder = await shortFolder(t)
   const broker = await startMosquitto(join(folder, 't'), NAMES)
@@ -63,7 +63,6 @@ export async function setUpTown(
   for (const each of [temporary, join(trial.box.directory, 'state')]) mkdirSync(each, { mode: 0o700 })
   const settings = {
     ...boxSettings(trial, NAMES, cameras),
-    models: { directory: models },
     logs: { level: 'debug', directory: join(trial.box.directory, 'logs') },
   }
   // JSON is YAML, too.
@@ -74,7 +73,8 @@ export async function setUpTown(
   const start = (args: readonly string[]): RoadveilProcess => {
     // As on the street: libraries that behave themselves where they are tested must do so here, too.
     const home = { HOME: temporary, TMPDIR: temporary, XDG_CACHE_HOME: undefined }
-    const started = startRoadveil(args, { env: { ...home, CI: undefined, GITHUB_ACTIONS: undefined } })
+    const env = { ...home, CI: undefined, GITHUB_ACTIONS: undefined }
+    const started = startRoadveil(args, { env, ...(main === undefined ? {} : { main }) })
     t.teardown(() => killed(started))
     return started
   }

@@ -8,11 +8,11 @@ import console from 'node:console'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { readImage, readLabels } from '../../../scripts/evaluate-models/images.ts'
+import { readImage, readLabels } from '../../../scripts/evaluation/images.ts'
 import { averagePrecision } from '../../../scripts/evaluate-models/precision.ts'
 import { fit, sample } from '../../../src/detection/sample.ts'
 import { suppress } from '../../../src/detection/suppression.ts'
-import { decodeYolox } from '../../../src/detection/yolox.ts'
+import { decodeYolox } from '../../../scripts/evaluate-models/public/yolox.ts'
 import { familyOf } from '../../../src/domain/detection.ts'
 
 const CLASSES = ['person', 'bicycle', 'car', 'motorcycle', 'bus', 'truck']

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pictures import Objects, Picture, draw
+from pictures import RARE, RARE_WORTH, Objects, Picture, draw
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 from spoil import spoil_sample, spoil_tile  # noqa: E402
@@ -58,7 +58,8 @@ def place(picture: Picture, width: int, height: int, scale: float, dice: random.
     image_height, image_width = picture.pixels.shape[:2]
     focus = np.array([dice.uniform(0, image_width), dice.uniform(0, image_height)])
     if len(picture.objects.boxes) and dice.random() < 0.6:
-        box = dice.choice(list(picture.objects.boxes))
+        worth = [1 + RARE_WORTH * rare for rare in np.isin(picture.objects.classes, RARE)]
+        box = dice.choices(list(picture.objects.boxes), worth)[0]
         focus = (box[:2] + box[2:]) / 2
     upside_down = -1 if dice.random() < (0.12 if picture.source == "plates" else 0.02) else 1
     mirror = -1 if dice.random() < 0.5 else 1

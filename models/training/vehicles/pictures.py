@@ -16,6 +16,8 @@ SHARES = {"vehicles": 0.5, "plates": 0.35, "faces": 0.15}
 CERTAIN = {"vehicles": 0.55, "plates": 0.4, "faces": 0.4}
 # Labels say "bike" for a motorcycle or bicycle with its rider; nearly all that can be told apart are motorcycles.
 LABEL_CLASSES = {"car": "car", "truck": "truck", "bus": "bus", "bike": "motorcycle"}
+RARE = [CLASSES.index(name) for name in ("bicycle", "motorcycle", "bus", "truck")]
+RARE_WORTH = 3
 CYCLES = ("bicycle", "motorcycle")
 
 
@@ -31,6 +33,10 @@ class Picture:
     source: str
     pixels: np.ndarray  # uint8 [H, W, 3], B G R
     objects: Objects
+
+    @property
+    def has_rare(self) -> bool:
+        return bool(np.isin(self.objects.classes, RARE).any())
 
 
 def load_pictures(root: Path, teacher: Path, excluded: set[str]) -> dict[str, list[Picture]]:
@@ -83,5 +89,6 @@ def corners_of(box: list[float]) -> list[float]:
 
 
 def draw(by_source: dict[str, list[Picture]], dice: random.Random) -> Picture:
-    """A folder by its share, then one of its pictures."""
-    return dice.choice(by_source[dice.choices(list(SHARES), list(SHARES.values()))[0]])
+    """A folder by its share, then one of its pictures, more often one with something rare."""
+    pictures = by_source[dice.choices(list(SHARES), list(SHARES.values()))[0]]
+    return dice.choices(pictures, [1 + RARE_WORTH * picture.has_rare for picture in pictures])[0]

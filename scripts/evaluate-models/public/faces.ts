@@ -31,7 +31,7 @@ export interface FaceDetector {
 export async function openFaceDetector(source: ModelSource, threads: 1 | 2 = 1): Promise<FaceDetector> {
   const entry = findModel(source.manifest, 'faces')
   requireStages(entry, 'scaled-planes', 'yunet-grid')
-  const session = await openSession(entry, source.directories, threads)
+  const session = await openSession(entry, source.directory, threads)
   let buffer = new Float32Array(0)
 
   return {
@@ -63,6 +63,7 @@ export async function openFaceDetector(source: ModelSource, threads: 1 | 2 = 1):
         kind: 'face' as const,
         score,
         box: boxInFrame(box),
+        extent: boxInFrame(box),
       }))
     },
     close: () => session.close(),

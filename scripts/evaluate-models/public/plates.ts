@@ -35,7 +35,7 @@ export async function openPlateDetector(
   const entry = findModel(source.manifest, role)
   requireStages(entry, 'letterboxed-planes', 'yolov5-corners')
   const size = role === 'plates' ? 640 : 320
-  const session = await openSession(entry, source.directories)
+  const session = await openSession(entry, source.directory)
   const canvas = squareCanvas(size, entry.input)
 
   return {
@@ -53,16 +53,15 @@ export async function openPlateDetector(
         y: (part.y + (y - place.y) * downPixel) / frame.height,
       })
       return suppress(decodePlates(output, minScore), MAX_OVERLAP).map(
-        ({ box, score, corners: [a, b, c, d] }) => ({
-          kind: 'plate' as const,
-          score,
-          box: {
-            ...point(box),
-            w: (box.w * acrossPixel) / frame.width,
-            h: (box.h * downPixel) / frame.height,
-          },
-          corners: [point(a), point(b), point(c), point(d)] as const,
-        }),
+        ({ box: { x, y, w, h }, score, corners: [a, b, c, d] }) => {
+          const box = {
+            ...point({ x, y }),
+            w: (w * acrossPixel) / frame.width,
+            h: (h * downPixel) / frame.height,
+          }
+          const corners = [point(a), point(b), point(c), point(d)] as const
+          return { kind: 'plate' as const, score, box, extent: box, corners }
+        },
       )
     },
     close: () => session.close(),

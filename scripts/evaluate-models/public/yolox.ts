@@ -1,4 +1,4 @@
-import type { Box } from '../domain/geometry.ts'
+import type { Box } from '../../../src/domain/geometry.ts'
 
 const STRIDES = [8, 16, 32] as const
 
