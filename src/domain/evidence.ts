@@ -72,8 +72,10 @@ const ruleSchema = z.strictObject({
 /** Why a part of a picture is hidden. */
 const regionSchema = z.strictObject({
   kind: z
-    .enum(['face', 'plate', 'head', 'plate-area'])
-    .describe('head and plate-area: where a face or plate must be, though none was found'),
+    .enum(['face', 'plate', 'head', 'plate-area', 'windscreen'])
+    .describe(
+      'head and plate-area: where a face or plate must be, though none was found; windscreen: where occupants sit',
+    ),
   box: boxSchema,
   source: z.enum(['detected', 'followed', 'inferred']),
   score: z.number().min(0).max(1),
@@ -152,6 +154,14 @@ export const evidenceFactsSchema = z.strictObject({
     .max(8)
     .describe('The stills'),
   clip: z.strictObject({ file: fileName, frames: z.array(redactedPictureSchema).max(1_000) }),
+  verification: z
+    .strictObject({
+      checkedFrames: z.int().nonnegative(),
+      repairedFrames: z.int().nonnegative(),
+    })
+    .describe(
+      'The finished pictures were decoded and searched for faces and plates once more: in how many, and in how many something was found that the second rendering hides',
+    ),
   software: z.strictObject({
     version: z.string().max(32),
     configSha256: sha256,

@@ -58,6 +58,13 @@ export function iou(a: Box, b: Box): number {
   return area(common) / (area(a) + area(b) - area(common))
 }
 
+/** The smallest box around two. */
+export function hull(a: Box, b: Box): Box {
+  const x = Math.min(a.x, b.x)
+  const y = Math.min(a.y, b.y)
+  return { x, y, w: Math.max(a.x + a.w, b.x + b.w) - x, h: Math.max(a.y + a.h, b.y + b.h) - y }
+}
+
 /** The share of `inner` that lies in `outer`, 0-1. */
 export function coverage(inner: Box, outer: Box): number {
   const common = intersection(inner, outer)

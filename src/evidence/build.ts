@@ -2,6 +2,7 @@ import type { CameraConfig } from '../config/config.ts'
 import type { ClockState, RedactedEvidence } from '../domain/evidence.ts'
 import type { PathPoint } from '../domain/track.ts'
 import type { Violation } from '../domain/violation.ts'
+import { RoadveilError } from '../errors.ts'
 import { voteText } from '../plates/vote.ts'
 import {
   type CheckedFrame,
@@ -14,6 +15,7 @@ import {
 } from './check.ts'
 import { type Provenance, buildFacts } from './facts.ts'
 import { renderFootage } from './render.ts'
+import { type Leaks, verifyRendering } from './verify.ts'
 
 export interface EvidenceRequest {
   readonly violation: Violation
@@ -27,6 +29,8 @@ export interface EvidenceRequest {
   readonly fps: number
   /** Below this no plate text is given, 0-1. */
   readonly minConfidence: number
+  /** Hides where drivers and passengers sit, whether a face was found there or not. */
+  readonly maskOccupants: boolean
 }
 
 /** The time after the judgement. */
@@ -42,8 +46,10 @@ export interface Aftermath {
  * are in memory: once to search every frame, then, when all regions are known and followed in both directions of time, to
  * redact, draw and encode.
  *
- * @throws RoadveilError ERR_REDACTION_UNCHECKED when any frame could not be checked, ERR_EVIDENCE_INCOMPLETE when video is
- *   missing, ERR_ENCODE_FAILED; nothing is kept then
+ * What comes out is decoded and searched once more; what is found then is hidden in a second rendering, which is checked again.
+ *
+ * @throws RoadveilError ERR_REDACTION_UNCHECKED when any frame could not be checked, ERR_REDACTION_UNVERIFIED when something
+ *   was found again twice, ERR_EVIDENCE_INCOMPLETE when video is missing, ERR_ENCODE_FAILED; nothing is kept then
  */
 export async function buildEvidence(
   request: EvidenceRequest,
@@ -58,34 +64,19 @@ export async function buildEvidence(
   const { footage: after, path } = await request.aftermath
   const searchedAfter = after && (await searchFootage(after, path, fps, deps, signal))
 
-  const pieces = request.footage.flatMap((footage, index) => {
-    const own = searched[index]
-    if (!own) return []
-    const isLast = index === request.footage.length - 1
-    if (!isLast || !after || !searchedAfter) return [{ footage, checked: planFootage(own, path) }]
-    const checked = planFootage(joinSearched(own, searchedAfter), path)
-    const cut = own.findings.length
-    return [
-      { footage, checked: checked.slice(0, cut) },
-      { footage: after, checked: checked.slice(cut) },
-    ]
-  })
-  const frames = pieces.flatMap(({ checked }) => checked)
-  const readings = frames.flatMap(({ reading }, number) =>
-    reading ? [{ ...reading, sequence: number }] : [],
-  )
-  const vote = voteText(readings, request.minConfidence)
-  const wanted = {
-    before: nearest(frames, violation.enteredAt),
-    during: nearest(frames, violation.judgedAt),
-    after: frames.length - 1,
-    plate: vote.best?.sequence,
+  const whole = { footage: request.footage, searched, after, searchedAfter }
+  const first = await render(request, whole, path, deps, signal)
+  const repaired = first.verification.leaks.size
+  // What the second search found was missed by the first: it counts like everything else, and is followed in time.
+  const made =
+    repaired === 0
+      ? first
+      : await render(request, withLeaks(whole, first.verification.leaks), path, deps, signal)
+  if (repaired > 0 && made.verification.leaks.size > 0) {
+    const count = made.verification.leaks.size
+    throw new RoadveilError('ERR_REDACTION_UNVERIFIED', `faces or plates were found again in ${count} frames`)
   }
-  const rendering = await renderFootage(
-    pieces,
-    { site: provenance.site, camera: camera.id, fps, wanted },
-    signal,
-  )
+  const { rendering, vote, readings } = made
   const facts = buildFacts({
     violation: { ...violation, path },
     camera,
@@ -93,9 +84,89 @@ export async function buildEvidence(
     clock: request.clock,
     vote,
     readings,
+    verification: { checkedFrames: made.verification.checkedFrames, repairedFrames: repaired },
     ...rendering,
   })
   return { facts, files: rendering.files.map(({ name, bytes }) => ({ name, bytes })) }
+}
+
+/** All footage of a violation, searched. */
+interface SearchedPieces {
+  readonly footage: readonly Footage[]
+  readonly searched: readonly SearchedFootage[]
+  readonly after: Footage | undefined
+  readonly searchedAfter: SearchedFootage | undefined
+}
+
+/** Plans, reads, redacts and encodes, and searches what came out of it once more. */
+async function render(
+  { violation, camera, provenance, fps, minConfidence, maskOccupants }: EvidenceRequest,
+  pieces: SearchedPieces,
+  path: readonly PathPoint[],
+  deps: EvidenceDeps,
+  signal: AbortSignal,
+) {
+  const planned = planPieces(pieces, path, maskOccupants)
+  const frames = planned.flatMap(({ checked }) => checked)
+  const readings = frames.flatMap(({ reading }, number) =>
+    reading ? [{ ...reading, sequence: number }] : [],
+  )
+  const vote = voteText(readings, minConfidence)
+  const wanted = {
+    before: nearest(frames, violation.enteredAt),
+    during: nearest(frames, violation.judgedAt),
+    after: frames.length - 1,
+    plate: vote.best?.sequence,
+  }
+  const rendering = await renderFootage(
+    planned,
+    { site: provenance.site, camera: camera.id, fps, wanted },
+    signal,
+  )
+  return { rendering, vote, readings, verification: await verifyRendering(rendering, frames, deps, signal) }
+}
+
+function planPieces(
+  { footage, searched, after, searchedAfter }: SearchedPieces,
+  path: readonly PathPoint[],
+  maskOccupants: boolean,
+): { readonly footage: Footage; readonly checked: readonly CheckedFrame[] }[] {
+  return footage.flatMap((piece, index) => {
+    const own = searched[index]
+    if (!own) return []
+    const isLast = index === footage.length - 1
+    if (!isLast || !after || !searchedAfter)
+      return [{ footage: piece, checked: planFootage(own, path, maskOccupants) }]
+    const checked = planFootage(joinSearched(own, searchedAfter), path, maskOccupants)
+    const cut = own.findings.length
+    return [
+      { footage: piece, checked: checked.slice(0, cut) },
+      { footage: after, checked: checked.slice(cut) },
+    ]
+  })
+}
+
+/** The same as if the first search had found what the second one did. */
+function withLeaks(pieces: SearchedPieces, leaks: Leaks): SearchedPieces {
+  let first = 0
+  const repaired = (own: SearchedFootage): SearchedFootage => {
+    const start = first
+    first += own.findings.length
+    return {
+      ...own,
+      findings: own.findings.map((findings, index) => {
+        const more = leaks.get(start + index) ?? []
+        return {
+          ...findings,
+          faces: [...findings.faces, ...more.filter(({ kind }) => kind === 'face')],
+          plates: [...findings.plates, ...more.filter(({ kind }) => kind === 'plate')],
+        }
+      }),
+    }
+  }
+  // In the order of the clip, which numbers the frames.
+  const searched = pieces.searched.map(repaired)
+  return { ...pieces, searched, searchedAfter: pieces.searchedAfter && repaired(pieces.searchedAfter) }
 }
 
 function nearest(frames: readonly CheckedFrame[], at: number): number {

@@ -81,8 +81,9 @@ export async function searchFootage(
 export function planFootage(
   { findings, readings }: SearchedFootage,
   path: readonly PathPoint[],
+  maskOccupants: boolean,
 ): CheckedFrame[] {
-  const plans = planRegions(findings, path)
+  const plans = planRegions(findings, path, { maskOccupants })
   return findings.map(({ capturedAt }, index) => {
     const plan = plans[index]
     if (!plan) throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a frame has no redaction plan')

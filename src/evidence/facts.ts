@@ -34,6 +34,8 @@ export interface FactsInput {
   readonly camera: Pick<CameraConfig, 'id' | 'zones' | 'rules'>
   readonly provenance: Provenance
   readonly clock: ClockState
+  /** Of the finished pictures, decoded again. */
+  readonly verification: EvidenceFacts['verification']
   readonly vote: PlateVote
   readonly readings: readonly PlateReading[]
   readonly crop: {
@@ -92,6 +94,7 @@ export function buildFacts(input: FactsInput): EvidenceFacts {
     },
     pictures: input.stills.map((still) => ({ file: still.file, ...pictureFacts(still) })),
     clip: { file: input.clip.file, frames: input.clip.frames.map(pictureFacts) },
+    verification: input.verification,
     software: {
       version: provenance.version,
       configSha256: provenance.configSha256,

@@ -23,6 +23,8 @@ export interface WantedPictures {
 
 /** Everything that is kept of the footage, redacted. */
 export interface Rendering {
+  /** Pixels of the camera's picture; the databar and an even size make files larger. */
+  readonly size: { readonly width: number; readonly height: number }
   readonly files: readonly TypedFile[]
   readonly stills: readonly (PictureRecord & { readonly file: string })[]
   readonly clip: { readonly file: string; readonly frames: readonly PictureRecord[] }
@@ -61,6 +63,7 @@ export async function renderFootage(
   const frames: PictureRecord[] = []
   let crop: Rendering['crop'] = null
   let encoder: ClipEncoder | undefined
+  let size = { width: 0, height: 0 }
   let writing = Promise.resolve()
   try {
     for (const { footage, checked } of pieces) {
@@ -70,6 +73,7 @@ export async function renderFootage(
         if (frame?.capturedAt !== raw.capturedAt)
           throw unchecked('another frame than the one that was searched')
         const number = frames.length
+        size = { width: raw.width, height: raw.height }
         const image = draw(raw, frame, number, options)
         const record = { capturedAt: raw.capturedAt, frameNumber: number, regions: frame.plan.regions }
         frames.push(record)
@@ -100,7 +104,7 @@ export async function renderFootage(
     await writing
     const clip: TypedFile = { name: 'clip.mp4', mediaType: 'video/mp4', bytes: await encoder.finish() }
     const files = [...(await Promise.all(encoding)), clip]
-    return { files, stills, clip: { file: 'clip.mp4', frames }, crop }
+    return { size, files, stills, clip: { file: 'clip.mp4', frames }, crop }
   } finally {
     // Whatever failed first is what counts; the rest must not be left without somebody who listens.
     await Promise.allSettled([writing, ...encoding])
@@ -120,7 +124,7 @@ function draw(
   frameNumber: number,
   options: RenderOptions,
 ): RedactedImage {
-  const image = redactFrame(raw, plan.regions, databarRows(raw.width))
+  const image = redactFrame(raw, plan.regions, { extraRows: databarRows(raw.width) })
   drawDatabar(image, { site: options.site, camera: options.camera, capturedAt: raw.capturedAt, frameNumber })
   return image
 }

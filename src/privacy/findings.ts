@@ -5,7 +5,10 @@ import type { Box, Point } from '../domain/geometry.ts'
 /** A face or plate that a network found in a full-size frame. */
 export interface FoundRegion {
   readonly kind: 'face' | 'plate'
+  /** Where it is; what is read is cut out here. */
   readonly box: Box
+  /** How far it may reach; what is hidden is at least this. `box` where it is not given. */
+  readonly extent?: Box
   /** 0-1. */
   readonly score: number
   /** The four corners of a plate, clockwise from top left, where the network gives them. */

@@ -47,12 +47,12 @@ export function follow(
     for (const found of regions) {
       const place = ownerOf(found.box, index, suitable)
       if (!place) {
-        free[index]?.push({ box: found.box, found })
+        free[index]?.push({ box: extentOf(found), found })
         continue
       }
       const lists = owned.get(place.owner) ?? frames.map(() => [])
       owned.set(place.owner, lists)
-      lists[index]?.push({ box: relative(found.box, place.box), found })
+      lists[index]?.push({ box: relative(extentOf(found), place.box), found })
     }
   })
   return [
@@ -68,7 +68,7 @@ export function placeAt(
 ): { readonly box: Box; readonly seen: boolean } | undefined {
   const { chain, owner } = followed
   const seen = chain.sightings.find((sighting) => sighting.index === index)
-  if (seen) return { box: steady(seen.item.found.box, chain, index), seen: true }
+  if (seen) return { box: steady(extentOf(seen.item.found), chain, index), seen: true }
   if (!owner)
     return boxAt(
       chain,
@@ -92,9 +92,13 @@ const STEADY_FRAMES = 2
  */
 function steady(box: Box, chain: Chain<Placed>, index: number): Box {
   const near = chain.sightings.filter((sighting) => Math.abs(sighting.index - index) <= STEADY_FRAMES)
-  const w = Math.max(...near.map(({ item }) => item.found.box.w))
-  const h = Math.max(...near.map(({ item }) => item.found.box.h))
+  const w = Math.max(...near.map(({ item }) => extentOf(item.found).w))
+  const h = Math.max(...near.map(({ item }) => extentOf(item.found).h))
   return { x: box.x - (w - box.w) / 2, y: box.y - (h - box.h) / 2, w, h }
+}
+
+function extentOf({ extent, box }: FoundRegion): Box {
+  return extent ?? box
 }
 
 /** The best score of a followed thing, 0-1. */

@@ -13,6 +13,11 @@ export interface FramePlan {
   readonly offenderPlate?: FoundRegion
 }
 
+export interface PlanOptions {
+  /** Hides the windscreen and windows of every vehicle that is large enough for a face in it to be known. */
+  readonly maskOccupants?: boolean
+}
+
 /** Masks are grown by this share on each side: a detector's box may cut letters and chins. */
 const MASK_GROWTH = 0.2
 
@@ -35,7 +40,11 @@ const MIN_VEHICLE_PIXELS = 60
  * belongs to. A person without any known face gets the head hidden, a bystander's vehicle without any known plate the part
  * where plates sit. Only the plate of the vehicle on `offenderPath` stays, and only in frames that leave no doubt.
  */
-export function planRegions(frames: readonly Findings[], offenderPath: readonly PathPoint[]): FramePlan[] {
+export function planRegions(
+  frames: readonly Findings[],
+  offenderPath: readonly PathPoint[],
+  { maskOccupants = false }: PlanOptions = {},
+): FramePlan[] {
   const objects = FAMILIES.flatMap((family) =>
     chainBoxes(frames.map((frame) => frame.objects.filter((object) => familyOf(object.class) === family))),
   )
@@ -69,6 +78,7 @@ export function planRegions(frames: readonly Findings[], offenderPath: readonly 
     const regions = [
       ...known.map(({ region }) => region),
       ...inferred(objects, offender, known, { ...frame, index }),
+      ...(maskOccupants ? windscreens(objects, { ...frame, index }) : []),
     ]
       .map((region) => ({ ...region, box: clip(region.box) }))
       .filter((region): region is Region => region.box !== undefined)
@@ -135,6 +145,31 @@ function inferred(
         score,
       },
     ]
+  })
+}
+
+/** Where the windows of cars, vans, trucks and buses are, in shares of the vehicle's box; seen from any side they lie above. */
+const WINDOWS = {
+  car: { from: 0.04, to: 0.48 },
+  truck: { from: 0.1, to: 0.6 },
+  bus: { from: 0.06, to: 0.62 },
+}
+/** Below this height of a vehicle in pixels a face behind its windscreen has less than 8. */
+const MIN_OCCUPIED_PIXELS = 70
+
+function windscreens(
+  owners: readonly Chain<Detection>[],
+  { index, height }: { readonly index: number; readonly height: number },
+): Region[] {
+  return owners.flatMap((owner): Region[] => {
+    const kind = owner.sightings[0]?.item.class
+    const box = boxAt(owner, index, 1)?.box
+    if ((kind !== 'car' && kind !== 'truck' && kind !== 'bus') || !box) return []
+    if (box.h * height < MIN_OCCUPIED_PIXELS) return []
+    const { from, to } = WINDOWS[kind]
+    const score = Math.max(...owner.sightings.map(({ item }) => item.score))
+    const place = { x: box.x + 0.05 * box.w, y: box.y + from * box.h, w: 0.9 * box.w, h: (to - from) * box.h }
+    return [{ kind: 'windscreen', box: place, source: 'inferred', score }]
   })
 }
 

@@ -2,18 +2,28 @@ import type { Region } from '../domain/evidence.ts'
 import { type RawFrame, type RedactedImage, redactedImage } from '../domain/frame.ts'
 import type { Box } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
+import { type Paint, type PixelEdges, pixelate, soften } from './pixelate.ts'
+
+/** How hidden places look. Evidence is always solid; the others are for pictures that people are to look at. */
+export const STYLES = ['solid', 'pixelate', 'blur'] as const
+export type Style = (typeof STYLES)[number]
 
 /** What hidden places become: one flat grey, the same everywhere, so that nothing of the pixels is left in it. */
 const HIDDEN_GREY = 72
 
 /**
- * The frame with every region destroyed: flat grey, no trace of what was there. The frame itself is not changed.
+ * The frame with every region destroyed; the frame itself is not changed. `solid` leaves no trace of what was there, the
+ * other styles no more than a region's mean colour, see pixelate.ts.
  *
  * @param regions boxes in 0-1 coordinates; parts outside the picture are ignored
  * @param extraRows black rows added below the picture, for a databar
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when a region has no place
  */
-export function redactFrame(frame: RawFrame, regions: readonly Region[], extraRows = 0): RedactedImage {
+export function redactFrame(
+  frame: RawFrame,
+  regions: readonly Region[],
+  { extraRows = 0, style = 'solid' }: { readonly extraRows?: number; readonly style?: Style } = {},
+): RedactedImage {
   const { width, height } = frame
   const rows = height + extraRows
   const planes = new Uint8Array(width * rows * 3)
@@ -23,16 +33,24 @@ export function redactFrame(frame: RawFrame, regions: readonly Region[], extraRo
       plane * width * rows,
     )
   }
+  const canvas = { planes, width, height: rows }
   for (const region of regions) {
-    const { left, top, right, bottom } = pixelsOf(region.box, width, height)
-    for (let plane = 0; plane < 3; plane++) {
-      for (let y = top; y < bottom; y++) {
-        const row = plane * width * rows + y * width
-        planes.fill(HIDDEN_GREY, row + left, row + right)
-      }
-    }
+    const place = pixelsOf(region.box, width, height)
+    if (style === 'solid') fill(canvas, place)
+    else pixelate(canvas, place)
+    // Never alone: what is blurred is what the cells have left.
+    if (style === 'blur') soften(canvas, place)
   }
   return redactedImage({ capturedAt: frame.capturedAt, width, height: rows, planes })
+}
+
+function fill({ planes, width, height }: Paint, { left, top, right, bottom }: PixelEdges): void {
+  for (let plane = 0; plane < 3; plane++) {
+    for (let y = top; y < bottom; y++) {
+      const row = (plane * height + y) * width
+      planes.fill(HIDDEN_GREY, row + left, row + right)
+    }
+  }
 }
 
 /**
@@ -56,11 +74,7 @@ export function cutOut(image: RedactedImage, box: Box, pictureHeight = image.hei
 }
 
 /** The pixels that a box touches, even with a corner of one: rounding never uncovers an edge. */
-function pixelsOf(
-  box: Box,
-  width: number,
-  height: number,
-): { left: number; top: number; right: number; bottom: number } {
+function pixelsOf(box: Box, width: number, height: number): PixelEdges {
   // A comparison with NaN would leave the region open.
   if (![box.x, box.y, box.w, box.h].every(Number.isFinite)) {
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a region to hide has no place')

@@ -1,6 +1,6 @@
 import { type Detection, familyOf } from '../domain/detection.ts'
 import type { RawFrame } from '../domain/frame.ts'
-import { type Box, type PixelBox, clip, grow, iou } from '../domain/geometry.ts'
+import { type Box, type PixelBox, clip, grow, hull, iou } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
 import type { Findings, FoundRegion } from './findings.ts'
 import { halve } from './halve.ts'
@@ -30,6 +30,8 @@ const FULL_WIDTH = 1920
 const PERSON_LOOK_PIXELS = 192
 const VEHICLE_LOOK_PIXELS = 512
 const MAX_ENLARGEMENT = 3
+/** Of tiles, so that what lies on the edge of one is whole in the next. */
+const TILE_OVERLAP = 0.1
 
 /** Far objects are small: they are searched in overlapping halves of the picture's longer side, in shares of it. */
 const HALVES = {
@@ -51,9 +53,14 @@ const HALVES = {
 export interface Looks {
   /** Persons and vehicles far away. */
   readonly far: boolean
-  /** The whole picture for faces and plates: at full size, at half for those that are large enough for it, or both. */
-  readonly whole: readonly ('full' | 'half')[]
+  /** The whole picture for faces and plates: at full size, at half for those that are large enough for it, at double for the small. */
+  readonly whole: readonly ('double' | 'full' | 'half')[]
+  /** Whose vehicle is looked at closely for its plate. */
+  readonly vehicles: 'offender' | 'all'
 }
+
+/** For a picture that stands alone: no other frame shows what this one hides. */
+export const STILL_LOOKS: Looks = { far: true, whole: ['double', 'full', 'half'], vehicles: 'all' }
 
 /**
  * The looks of the n-th frame of a clip: the whole picture at least about every 0.4 s, at full size every 0.8 s, since in a
@@ -68,7 +75,7 @@ export function looksAt(index: number, fps: number): Looks {
   const longTurn = every(0.8, 4)
   const whole = index % longTurn === 0 ? (['full'] as const) : index % turn === 0 ? (['half'] as const) : []
   // Not in the same frames, so that the work is even; the first frame has nothing to be followed from.
-  return { far: index === 0 || index % longTurn === longTurn >> 1, whole }
+  return { far: index === 0 || index % longTurn === longTurn >> 1, whole, vehicles: 'offender' }
 }
 
 /**
@@ -98,20 +105,20 @@ export async function searchFrame(
       detectors.regions.detect(picture, part, scale, MIN_SCORES)
     const regions: FoundRegion[] = []
     for (const size of looks.whole) {
-      const found =
-        size === 'full'
-          ? look(frame, whole(frame), fullScale(frame))
-          : look(overview, whole(overview), Math.min(1, OVERVIEW_WIDTH / overview.width))
-      regions.push(...(await found))
+      if (size === 'half')
+        regions.push(...(await look(overview, whole(overview), Math.min(1, OVERVIEW_WIDTH / overview.width))))
+      else
+        for (const { part, scale } of size === 'full' ? [fullLook(frame)] : doubleLooks(frame))
+          regions.push(...(await look(frame, part, scale)))
     }
-    for (const { part, scale } of closerLooks(frame, sure, offender))
+    for (const { part, scale } of closerLooks(frame, sure, looks.vehicles === 'all' ? 'all' : offender))
       regions.push(...(await look(frame, part, scale)))
-    assertFinite([...sure, ...regions])
+    assertFinite([...sure, ...regions, ...regions.flatMap(({ extent }) => (extent ? [{ box: extent }] : []))])
     const { sequence, capturedAt, width, height } = frame
     return {
       ...{ sequence, capturedAt, width, height, objects: sure },
-      faces: merge(regions.filter(({ kind }) => kind === 'face')),
-      plates: merge(regions.filter(({ kind }) => kind === 'plate')),
+      faces: mergeRegions(regions.filter(({ kind }) => kind === 'face')),
+      plates: mergeRegions(regions.filter(({ kind }) => kind === 'plate')),
     }
   } catch (cause) {
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a frame could not be searched for faces and plates', {
@@ -120,25 +127,54 @@ export async function searchFrame(
   }
 }
 
-/** Small pictures are looked at in up to twice their size, and of very large ones no more than a network can take. */
-function fullScale({ width, height }: RawFrame): number {
-  const longer = Math.max(width, height)
-  return longer < OVERVIEW_WIDTH ? Math.min(2, OVERVIEW_WIDTH / longer) : Math.min(1, FULL_WIDTH / longer)
+/** A part of a frame, to be looked at in `scale` times its size. */
+interface Look {
+  readonly part: PixelBox
+  readonly scale: number
 }
 
-/** Every person's upper part, and the offender's vehicle. */
+/** Small pictures are looked at in up to twice their size, and of very large ones no more than a network can take. */
+function fullLook(frame: RawFrame): Look {
+  const longer = Math.max(frame.width, frame.height)
+  const scale =
+    longer < OVERVIEW_WIDTH ? Math.min(2, OVERVIEW_WIDTH / longer) : Math.min(1, FULL_WIDTH / longer)
+  return { part: whole(frame), scale }
+}
+
+/** Twice the size of the full look, in overlapping tiles that a network can take. */
+function doubleLooks(frame: RawFrame): Look[] {
+  const scale = 2 * fullLook(frame).scale
+  const columns = spans(frame.width, FULL_WIDTH / scale)
+  const rows = spans(frame.height, FULL_WIDTH / scale)
+  return rows.flatMap((row) =>
+    columns.map((column) => ({ part: { x: column.at, y: row.at, w: column.size, h: row.size }, scale })),
+  )
+}
+
+/** Divides a side into the fewest equal spans of at most `most` pixels that overlap by `TILE_OVERLAP` of themselves. */
+function spans(side: number, most: number): { readonly at: number; readonly size: number }[] {
+  if (side <= most) return [{ at: 0, size: side }]
+  const count = Math.ceil((side - TILE_OVERLAP * most) / (most * (1 - TILE_OVERLAP)))
+  const size = Math.min(side, Math.floor(most))
+  return Array.from({ length: count }, (_, i) => ({
+    at: Math.floor(((side - size) * i) / (count - 1)),
+    size,
+  }))
+}
+
+/** Every person's upper part, and the offender's vehicle or all. */
 function closerLooks(
   frame: RawFrame,
   objects: readonly Detection[],
-  offender: Box | undefined,
-): { readonly part: PixelBox; readonly scale: number }[] {
+  vehicles: 'all' | Box | undefined,
+): Look[] {
   const looks = objects.flatMap(({ box, class: kind }) => {
     if (kind === 'person') {
       // Of who is close the picture shows little more than a head, in a box as wide as high.
       const h = Math.min(box.h, Math.max(0.5 * box.h, (box.w * frame.width) / frame.height))
       return [{ part: pixels(frame, grow({ ...box, h }, 0.1)), size: PERSON_LOOK_PIXELS }]
     }
-    if (!offender || iou(box, offender) <= 0.3) return []
+    if (vehicles !== 'all' && (!vehicles || iou(box, vehicles) <= 0.3)) return []
     return [{ part: pixels(frame, grow(box, 0.1)), size: VEHICLE_LOOK_PIXELS }]
   })
   return looks
@@ -152,6 +188,9 @@ function assertFinite(found: readonly { readonly box: Box }[]): void {
   if (!found.every(({ box }) => isFinite(box))) throw new RangeError('a network gave a box without a place')
 }
 
+/** Boxes that overlap by more than this show the same thing. */
+const SAME_OVERLAP = 0.45
+
 /**
  * Keeps the surer of boxes that show the same thing; overlapping searches find most things twice.
  *
@@ -163,9 +202,24 @@ function merge<T extends { readonly box: Box; readonly score: number }>(
 ): T[] {
   const kept: T[] = []
   for (const item of [...found].sort((a, b) => b.score - a.score)) {
-    if (!kept.some((other) => comparable(other, item) && iou(other.box, item.box) > 0.45)) kept.push(item)
+    if (!kept.some((other) => comparable(other, item) && iou(other.box, item.box) > SAME_OVERLAP))
+      kept.push(item)
   }
   return kept
+}
+
+/** Regions that are at least this share as sure as the surest say with it how far a thing reaches. */
+const EXTENT_SHARE = 0.7
+
+/** As `merge`; what is found in several looks reaches as far as it did in any that was nearly as sure. */
+function mergeRegions(found: readonly FoundRegion[]): FoundRegion[] {
+  return merge(found).map((region) => {
+    const same = found.filter(
+      ({ box, score }) =>
+        iou(box, region.box) > SAME_OVERLAP && score >= EXTENT_SHARE * region.score && score <= region.score,
+    )
+    return { ...region, extent: same.map(({ extent, box }) => extent ?? box).reduce(hull) }
+  })
 }
 
 function whole({ width, height }: RawFrame): PixelBox {

@@ -34,6 +34,7 @@ export interface EvidenceDeskDeps {
   readonly mayEnforce: Promise<void>
   readonly provenance: Provenance
   readonly minConfidence: number
+  readonly maskOccupants: boolean
   readonly readClock: () => Promise<ClockState>
   readonly logger: Logger
 }
@@ -72,6 +73,7 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
           pieces: before,
           fps: CLIP_FPS,
           minConfidence: deps.minConfidence,
+          maskOccupants: deps.maskOccupants,
         },
         aftermath,
         signal,
@@ -109,7 +111,8 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
 
   function discard(violation: Violation, code: ErrorCode): void {
     counts.discarded++
-    if (code === 'ERR_REDACTION_UNCHECKED') counts.uncheckedRedactions++
+    if (code === 'ERR_REDACTION_UNCHECKED' || code === 'ERR_REDACTION_UNVERIFIED')
+      counts.uncheckedRedactions++
     link.discard({
       evidenceId: violation.id,
       camera: violation.cameraId,

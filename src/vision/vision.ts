@@ -30,7 +30,7 @@ export async function runVision(
   signal: AbortSignal,
   { logger }: { readonly logger: Logger },
 ): Promise<void> {
-  const models = await loadModelSource(config.models.directory)
+  const models = await loadModelSource()
   const detector = await openObjectDetector(models)
   await using builder = await openEvidenceBuilder(models)
   const socketPath = join(config.runtimeDirectory, 'vault.sock')
@@ -49,18 +49,19 @@ export async function runVision(
     models: models.manifest.models.map(({ role, file, sha256 }) => ({ role, file, sha256 })),
   }
   const { minConfidence } = config.plates
+  const { maskOccupants } = config.privacy
   const runSelftest = (): Promise<SelftestFigures> => builder.selftest(minConfidence)
   const verdict = awaitVerdict({ link, manifest: models.manifest, runSelftest, logger }, signal)
   const desk = createEvidenceDesk(
     {
-      ...{ builder, link, provenance, minConfidence, logger },
+      ...{ builder, link, provenance, minConfidence, maskOccupants, logger },
       ...{ readClock: readClockState, mayEnforce: verdict.passed },
     },
     signal,
   )
 
   const watches = config.cameras.map((camera): Watch => {
-    const opened = openCamera(camera, { analysisSize: detector.size, logger })
+    const opened = openCamera(camera, { analysisPixels: detector.analysisPixels, logger })
     return createWatch(camera, opened, {
       detector,
       logger,

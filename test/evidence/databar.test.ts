@@ -26,7 +26,7 @@ await t.test('the databar is drawn under the picture and leaves the picture alon
     const image = redactFrame(
       rawFrame({ cameraId: 'c', sequence: 0, capturedAt: 0, width, height, planes }),
       [],
-      rows,
+      { extraRows: rows },
     )
     drawDatabar(image, text)
     t.ok(

@@ -133,3 +133,28 @@ await t.test("beyond the end of the offender's path nothing is known to be its p
   t.ok(plans[5]?.offenderPlate)
   t.ok(plans.slice(14).every((plan) => !plan.offenderPlate && hides(plan, plate)))
 })
+
+await t.test(
+  'where occupants sit is hidden where that is wanted, in vehicles that are large enough',
+  async (t) => {
+    const near = box(0.1, 0.4, 0.2, 0.2)
+    const far = box(0.7, 0.3, 0.04, 0.04)
+    const cyclist = box(0.5, 0.5, 0.05, 0.2)
+    const frames = clip(5, () => ({
+      objects: [
+        ['car', near],
+        ['car', far],
+        ['bicycle', cyclist],
+      ],
+    }))
+    const windscreens = (maskOccupants: boolean): Box[] =>
+      planRegions(frames, stands(near, 0, 4), { maskOccupants })[2]?.regions.flatMap(
+        ({ kind, box: place }) => (kind === 'windscreen' ? [place] : []),
+      ) ?? []
+    t.strictSame(windscreens(false), [])
+    const [only, ...more] = windscreens(true)
+    t.strictSame(more, [])
+    t.ok(only && coverage(box(0.12, 0.42, 0.16, 0.06), only) > 0.99, "the offender's, too")
+    t.ok(only && coverage(box(0.1, 0.52, 0.2, 0.08), only) === 0, 'not where plates are')
+  },
+)

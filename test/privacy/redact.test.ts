@@ -55,7 +55,7 @@ await t.test('regions that reach outside the picture hide up to its edge', async
 })
 
 await t.test('rows for the databar are added below and are black', async (t) => {
-  const image = redactFrame(noise(5), [], 8)
+  const image = redactFrame(noise(5), [], { extraRows: 8 })
   t.equal(image.height, height + 8)
   for (let plane = 0; plane < 3; plane++) {
     const start = plane * width * (height + 8) + width * height

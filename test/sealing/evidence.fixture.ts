@@ -50,6 +50,7 @@ export function evidenceFixture(
     },
     pictures: [{ ...picture, file: 'before.jpg' }],
     clip: { file: 'clip.mp4', frames: [picture] },
+    verification: { checkedFrames: 0, repairedFrames: 0 },
     software: { version: '0.1.0', configSha256: 'a'.repeat(64), models: [] },
     files: files.map(({ name, bytes }) => ({
       name,

@@ -8,7 +8,7 @@ import type { PacketClip } from '../../src/camera/packet-ring.ts'
 import type { PathPoint } from '../../src/domain/track.ts'
 import { openEvidenceBuilder } from '../../src/vision/evidence-builder.ts'
 import type { EvidenceJob, JobAftermath } from '../../src/vision/evidence-worker.ts'
-import { modelSource, noModels } from '../support/models.ts'
+import { loadModelSource } from '../../src/detection/source.ts'
 import { renderVideo } from '../support/video.ts'
 
 const T0 = Date.UTC(2026, 5, 1, 12)
@@ -42,6 +42,7 @@ function job(clip: PacketClip): EvidenceJob {
     pieces: [{ span, clip }],
     fps: 2,
     minConfidence: 0.85,
+    maskOccupants: true,
   }
 }
 
@@ -51,14 +52,14 @@ const pathAt = (x: number): PathPoint[] => [
 
 await t.test(
   'what happened after a violation that left no evidence is never taken for the aftermath of the next one',
-  { skip: noModels, timeout: 60_000 },
+  { timeout: 60_000 },
   async (t) => {
     const video = await renderVideo(join(t.testdir(), 'tiny.mp4'), { seconds: 1 })
     const args = ['-v', 'error', '-i', video, '-c', 'copy', '-f', 'matroska', '-']
     const good = clipOf(execFileSync('ffmpeg', args, { maxBuffer: 2 ** 24 }))
     const damaged = clipOf(readFileSync(import.meta.filename))
 
-    await using builder = await openEvidenceBuilder(await modelSource())
+    await using builder = await openEvidenceBuilder(await loadModelSource())
     const first = Promise.withResolvers<JobAftermath>()
     const second = Promise.withResolvers<JobAftermath>()
     await t.rejects(builder.build(job(damaged), first.promise, never), { code: 'ERR_DECODE_FAILED' })
