@@ -22,7 +22,7 @@ const ROWS: readonly (readonly string[])[] = [
     'health',
   ],
   ['delivery', 'evidence', 'channel'],
-  ['vision', 'vault', 'receiver', 'trial'],
+  ['vision', 'vault', 'receiver', 'trial', 'anonymize'],
   ['cli'],
 ]
 
@@ -82,21 +82,24 @@ await t.test('rooms with a list of their own keep to it', async (t) => {
   }
 })
 
-await t.test('pixels enter through camera/ and leave through privacy/ only', async (t) => {
-  const users = (name: string) => [
-    ...new Set(
-      files
-        .filter((file) => new RegExp(`\\b${name}\\(`).test(readFileSync(join(src, file), 'utf8')))
-        .map(roomOf),
-    ),
-  ]
-  t.strictSame(users('redactedImage').sort(), ['domain', 'privacy'])
-  const bringing = users('rawFrame').filter((room) => room !== 'domain')
-  t.ok(
-    bringing.every((room) => ['camera', 'evidence'].includes(room)),
-    bringing.join(', '),
-  )
-})
+await t.test(
+  'pixels enter through camera/ or from files that are to be anonymized, and leave through privacy/ only',
+  async (t) => {
+    const users = (name: string) => [
+      ...new Set(
+        files
+          .filter((file) => new RegExp(`\\b${name}\\(`).test(readFileSync(join(src, file), 'utf8')))
+          .map(roomOf),
+      ),
+    ]
+    t.strictSame(users('redactedImage').sort(), ['domain', 'privacy'])
+    const bringing = users('rawFrame').filter((room) => room !== 'domain')
+    t.ok(
+      bringing.every((room) => ['camera', 'evidence', 'anonymize'].includes(room)),
+      bringing.join(', '),
+    )
+  },
+)
 
 await t.test('vision never reaches keys, store or network, and vault never a pixel', async (t) => {
   const vision = new Set([...reach('vision/vision.ts'), ...reach('vision/evidence-worker.ts')])

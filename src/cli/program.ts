@@ -1,12 +1,16 @@
 import { Command, CommanderError } from 'commander'
 import { RoadveilError } from '../errors.ts'
 import { VERSION } from '../version.ts'
+import { addAnonymize } from './anonymize.ts'
+import { addAudit } from './audit.ts'
 import { addCheck } from './check.ts'
 import { addVault, addVision } from './daemons.ts'
 import { addEvidence } from './evidence.ts'
 import { addInit } from './init.ts'
+import { addKey } from './key.ts'
 import { addModels } from './models.ts'
 import { reportError, type Output } from './output.ts'
+import { addPurge } from './purge.ts'
 import { addReceive } from './receive.ts'
 import { addRun } from './run.ts'
 import { addSelftest } from './selftest.ts'
@@ -51,9 +55,13 @@ function createProgram(output: Output): Command {
   addCheck(program, output)
   addModels(program, output)
   addSelftest(program, output)
+  addAnonymize(program, output)
   addRun(program, output)
   addStatus(program, output)
   addEvidence(program, output)
+  addAudit(program, output)
+  addPurge(program, output)
+  addKey(program, output)
   addVision(program)
   addVault(program)
   addReceive(program, output)

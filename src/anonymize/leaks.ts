@@ -1,0 +1,47 @@
+import type { Region } from '../domain/evidence.ts'
+import { grow } from '../domain/geometry.ts'
+import type { Findings, FoundRegion } from '../privacy/findings.ts'
+import type { SeenFrame } from './search-video.ts'
+
+/** The same as if the first search had found what the second one did. */
+export function withLeaks(findings: Findings, leaks: readonly FoundRegion[]): Findings {
+  return {
+    ...findings,
+    faces: [...findings.faces, ...leaks.filter(({ kind }) => kind === 'face')],
+    plates: [...findings.plates, ...leaks.filter(({ kind }) => kind === 'plate')],
+  }
+}
+
+/** Of what a second search finds the edges are less sure than of what two searches agree on. */
+const MARGIN = 0.25
+
+/** What hides a leak where it was found, whatever the plan makes of it. */
+export function coverOf({ kind, box, score }: FoundRegion): Region {
+  return { kind, box: grow(box, MARGIN), source: 'detected', score }
+}
+
+/** Leaks by the number of the frame in which they were found. */
+export type Leaks = ReadonlyMap<number, readonly FoundRegion[]>
+
+/** The same for a video. What was found between two searched frames counts for both. */
+export async function* repairSearch(
+  frames: AsyncIterable<SeenFrame>,
+  leaks: Leaks,
+): AsyncGenerator<SeenFrame, void, undefined> {
+  const repaired = (frame: SeenFrame, more: readonly FoundRegion[]): SeenFrame =>
+    frame.findings && more.length > 0 ? { ...frame, findings: withLeaks(frame.findings, more) } : frame
+  /** The last searched frame and those after it. */
+  let held: SeenFrame[] = []
+  for await (const frame of frames) {
+    if (!frame.findings) {
+      held.push(frame)
+      continue
+    }
+    const [searched, ...rest] = held
+    const between = rest.flatMap(({ number }) => leaks.get(number) ?? [])
+    if (searched) yield repaired(searched, between)
+    yield* rest
+    held = [repaired(frame, [...between, ...(leaks.get(frame.number) ?? [])])]
+  }
+  yield* held
+}

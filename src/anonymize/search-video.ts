@@ -1,0 +1,81 @@
+import type { RawFrame } from '../domain/frame.ts'
+import type { Box } from '../domain/geometry.ts'
+import type { Findings } from '../privacy/findings.ts'
+import type { Sample } from './video-input.ts'
+import { type Detectors, looksAt, searchFrame } from '../privacy/search.ts'
+
+/** One frame of a video: searched, or so near to two that were that they say what is in it. */
+export interface SeenFrame {
+  /** From 0. */
+  readonly number: number
+  /** Milliseconds from the first frame. */
+  readonly capturedAt: number
+  readonly findings?: Findings
+}
+
+/** Searched frames are at most this far apart where the video has as many; a little more, since times are rounded. */
+const MAX_STEP_MS = 105
+/** Searched frames a second, at the most. */
+const SEARCHED_FPS = 10
+/** After a longer time nothing can be followed: the frame is looked at as if it were the first. */
+const MAX_FOLLOWED_MS = 400
+
+/**
+ * About one frame a second of a video that was searched: where frames come evenly, such as had no look at the whole picture, and
+ * none at all where not every frame is searched. What was followed to is what can be wrong.
+ */
+export function sampleUnseen(fps: number): Sample {
+  const step = Math.max(1, Math.floor((MAX_STEP_MS * fps) / 1000))
+  // Of the searched frames every second one is looked at as a whole.
+  return { first: Math.ceil(step / 2), every: 2 * step * Math.max(1, Math.round(fps / (2 * step))) }
+}
+
+/** Takes part in the search of each frame, to follow the vehicle whose plate is kept. */
+export interface VehicleFollower {
+  /** Where the vehicle was last seen, if that is not long ago. */
+  expectedAt(capturedAt: number): Box | undefined
+  note(frame: RawFrame, findings: Findings): Promise<void>
+}
+
+/**
+ * Searches a video: every frame of which the next one would come too late, the first and the last. The others are given without
+ * findings. Holds two frames in memory.
+ *
+ * @param fps of the video
+ * @throws RoadveilError ERR_REDACTION_UNCHECKED
+ */
+export async function* searchVideo(
+  frames: AsyncIterable<RawFrame>,
+  fps: number,
+  detectors: Detectors,
+  follower: VehicleFollower | undefined,
+): AsyncGenerator<SeenFrame, void, undefined> {
+  let waiting: RawFrame | undefined
+  let searchedAt = -Infinity
+  let searched = 0
+
+  const search = async (frame: RawFrame): Promise<SeenFrame> => {
+    const isAlone = frame.capturedAt - searchedAt > MAX_FOLLOWED_MS
+    // The first looks are those of a frame that nothing came before.
+    if (isAlone) searched = 0
+    const looks = looksAt(searched++, Math.min(fps, SEARCHED_FPS))
+    searchedAt = frame.capturedAt
+    const expected = follower?.expectedAt(frame.capturedAt)
+    const findings = await searchFrame(frame, detectors, looks, expected)
+    await follower?.note(frame, findings)
+    return { ...seen(frame), findings }
+  }
+
+  for await (const frame of frames) {
+    if (waiting) {
+      const mustSearch = frame.capturedAt - searchedAt > MAX_STEP_MS
+      yield mustSearch ? await search(waiting) : seen(waiting)
+    }
+    waiting = frame
+  }
+  if (waiting) yield await search(waiting)
+}
+
+function seen({ sequence, capturedAt }: RawFrame): SeenFrame {
+  return { number: sequence, capturedAt }
+}

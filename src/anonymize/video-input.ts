@@ -1,0 +1,223 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+import { startFfmpeg } from '../camera/ffmpeg.ts'
+import { readMatroska } from '../camera/matroska.ts'
+import { type RawFrame, rawFrame } from '../domain/frame.ts'
+import { RoadveilError, isRoadveilError } from '../errors.ts'
+import { MATRICES, type VideoColours, isMatrix } from './video-output.ts'
+
+/** Pixels of the largest picture of a video: 4K and a little. */
+export const MAX_VIDEO_PIXELS = 3840 * 2160 * 1.1
+/** ffprobe decodes a frame to know what it is: of larger ones it is not told the size. */
+const MAX_PROBED_PIXELS = 100e6
+const PROBE_TIMEOUT_MS = 30_000
+
+/** A video as it is to be seen. */
+export interface VideoInput {
+  readonly file: string
+  /** Pixels, upright. */
+  readonly width: number
+  readonly height: number
+  /** As far as the file says. */
+  readonly fps: number
+  /** About how many frames it has. */
+  readonly frames: number
+  readonly colours: VideoColours
+}
+
+/** Which frames of a video are decoded, and how. */
+export interface DecodeOptions {
+  /** The first and every so many after it; without it all. */
+  readonly sample?: Sample
+  /** The encoder added a column or row of black, which is no part of the picture. */
+  readonly isPadded?: boolean
+}
+
+/** Every so many frames of a video. */
+export interface Sample {
+  /** Number of the first. */
+  readonly first: number
+  readonly every: number
+}
+
+const text = z.string().optional()
+const probeSchema = z.object({
+  streams: z.array(
+    z.object({
+      codec_type: text,
+      width: z.int().optional(),
+      height: z.int().optional(),
+      avg_frame_rate: text,
+      duration: text,
+      color_space: text,
+      color_primaries: text,
+      color_transfer: text,
+      sample_aspect_ratio: text,
+      disposition: z.object({ attached_pic: z.int() }).partial().optional(),
+      side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
+    }),
+  ),
+  format: z.object({ duration: text }).optional(),
+})
+
+/**
+ * Asks ffprobe what is in a file. It may open nothing but files: a playlist must not reach the network.
+ *
+ * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_INPUT_TOO_LARGE, ERR_FFMPEG_MISSING
+ */
+export async function probeVideo(file: string, signal: AbortSignal): Promise<VideoInput> {
+  const { streams, format } = await probe(file, signal)
+  const stream = streams.find(
+    ({ codec_type: type, disposition }) => type === 'video' && disposition?.attached_pic !== 1,
+  )
+  const { width = 0, height = 0 } = stream ?? {}
+  if (!stream || width < 1 || height < 1)
+    throw new RoadveilError('ERR_INPUT_UNREADABLE', 'there is no video in it that ffmpeg can read')
+  if (width * height > MAX_VIDEO_PIXELS)
+    throw new RoadveilError('ERR_INPUT_TOO_LARGE', `the video is ${width}x${height}`)
+  const isTurned = (stream.side_data_list ?? []).some(({ rotation = 0 }) => Math.abs(rotation) % 180 === 90)
+  const fps = ratio(stream.avg_frame_rate, '/') ?? 25
+  const seconds = Number(stream.duration ?? format?.duration ?? 0)
+  const aspect = ratio(stream.sample_aspect_ratio, ':') ?? 1
+  return {
+    file,
+    ...(isTurned ? { width: height, height: width } : { width, height }),
+    fps,
+    frames: Math.max(1, Math.round(seconds * fps) || 1),
+    colours: {
+      // What is not said is taken for what players take it for.
+      matrix: isMatrix(stream.color_space) ? stream.color_space : height >= 720 ? 'bt709' : 'smpte170m',
+      primaries: known(stream.color_primaries),
+      transfer: known(stream.color_transfer),
+      pixelAspect: isTurned ? 1 / aspect : aspect,
+    },
+  }
+}
+
+async function probe(file: string, signal: AbortSignal): Promise<z.infer<typeof probeSchema>> {
+  const entries = [
+    'stream=codec_type,width,height,avg_frame_rate,duration,color_space,color_primaries,color_transfer,sample_aspect_ratio',
+    'stream_disposition=attached_pic',
+    'stream_side_data=rotation',
+    'format=duration',
+  ]
+  const args = [
+    '-v',
+    'error',
+    ...safeInput(file, MAX_PROBED_PIXELS),
+    '-show_entries',
+    entries.join(':'),
+    '-of',
+    'json',
+  ]
+  const command = ['--pdeathsig', 'KILL', '--', 'prlimit', '--core=0', '--', 'ffprobe', ...args]
+  const env = { PATH: process.env['PATH'], LC_ALL: 'C' }
+  try {
+    const { stdout } = await promisify(execFile)('setpriv', command, {
+      ...{ env, signal, timeout: PROBE_TIMEOUT_MS, maxBuffer: 2 ** 20 },
+    })
+    return probeSchema.parse(JSON.parse(stdout))
+  } catch (cause) {
+    signal.throwIfAborted()
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+    if (code === 'ENOENT' || code === 127)
+      throw new RoadveilError('ERR_FFMPEG_MISSING', 'ffprobe could not be started', { cause })
+    throw new RoadveilError('ERR_INPUT_UNREADABLE', 'it is no picture or video that can be read', { cause })
+  }
+}
+
+/**
+ * Decodes a video at full size, upright, in order, as fast as the consumer takes the frames. `sequence` is the number of the frame,
+ * and `capturedAt` the time from the first one that is decoded, in whole milliseconds, always growing.
+ *
+ * A video that does not decode without a single error ends in an error: a damaged picture hides what is in it from whoever
+ * looks for faces and plates.
+ *
+ * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_FFMPEG_MISSING; the signal's reason when aborted
+ */
+export async function* decodeVideo(
+  input: VideoInput,
+  signal: AbortSignal,
+  { sample = { first: 0, every: 1 }, isPadded = false }: DecodeOptions = {},
+): AsyncGenerator<RawFrame, void, undefined> {
+  signal.throwIfAborted()
+  const { width, height } = input
+  await using ffmpeg = startFfmpeg(decoderArguments(input, sample, isPadded), '', 1)
+  const [output] = ffmpeg.outputs
+  if (!output) throw new RoadveilError('ERR_FFMPEG_MISSING', 'ffmpeg could not be started')
+  const stop = (): void => void ffmpeg.stop()
+  signal.addEventListener('abort', stop, { once: true })
+  let sequence = sample.first
+  let first: number | undefined
+  let last = -1
+  try {
+    for await (const part of readMatroska(output, width * height * 3)) {
+      if (part.kind === 'header') continue
+      first ??= part.pts
+      last = Math.max(last + 1, part.pts - first)
+      yield rawFrame({ cameraId: 'file', sequence, capturedAt: last, width, height, planes: part.data })
+      sequence += sample.every
+    }
+    const { exitCode, failure } = await ffmpeg.ended
+    if (exitCode !== 0) throw damaged(failure)
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof RangeError || isRoadveilError(error, 'ERR_CAMERA_GARBAGE')) throw damaged(error)
+    if (isRoadveilError(error, 'ERR_CAMERA_ENDED')) throw damaged((await ffmpeg.ended).failure)
+    throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+function decoderArguments(
+  { file, width, height, colours }: VideoInput,
+  { first, every }: Sample,
+  isPadded: boolean,
+): readonly string[] {
+  const selected = every > 1 ? `select='gte(n,${first})*not(mod(n-${first},${every}))',` : ''
+  const planar = `in_color_matrix=${MATRICES[colours.matrix]},format=gbrp`
+  // Should the video change its size on the way, later pictures take the first one's.
+  const sized = isPadded
+    ? `scale=${planar},crop=${width}:${height}:0:0`
+    : `scale=${width}:${height}:${planar}`
+  return [
+    ...['-hide_banner', '-nostats', '-loglevel', 'info', '-nostdin', '-threads', '2', '-reinit_filter', '0'],
+    ...['-xerror', '-err_detect', 'explode', ...safeInput(file, MAX_VIDEO_PIXELS)],
+    // V: not the picture on the cover.
+    ...['-map', '0:V:0', '-map_metadata', '-1', '-map_chapters', '-1'],
+    ...[
+      '-filter:v',
+      `${selected}${sized}`,
+      '-fps_mode',
+      'passthrough',
+      '-c:v',
+      'rawvideo',
+      '-allow_raw_vfw',
+      '1',
+    ],
+    // Checksums of raw pictures would cost as much as decoding them.
+    ...['-cluster_time_limit', '1', '-flush_packets', '1', '-write_crc32', '0', '-f', 'matroska', 'pipe:3'],
+  ]
+}
+
+/** A pathname can be taken for nothing else, and nothing but files is opened; pictures of any size are refused in time. */
+function safeInput(file: string, maxPixels: number): string[] {
+  return ['-protocol_whitelist', 'file', '-max_pixels', String(maxPixels), '-i', `file:${file}`]
+}
+
+function damaged(cause: unknown): RoadveilError {
+  if (isRoadveilError(cause, 'ERR_FFMPEG_MISSING')) return cause
+  return new RoadveilError('ERR_INPUT_UNREADABLE', 'the video does not decode without errors', { cause })
+}
+
+function ratio(value: string | undefined, mark: string): number | undefined {
+  const [above = 0, below = 0] = (value ?? '').split(mark).map(Number)
+  return above > 0 && below > 0 ? above / below : undefined
+}
+
+/** A name of ffmpeg's for a colour space; anything else is as good as unknown. */
+function known(name: string | undefined): string | undefined {
+  return name !== undefined && /^(bt|smpte|arib|iec)[a-z0-9-]+$/.test(name) ? name : undefined
+}

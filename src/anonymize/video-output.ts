@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeMatroska } from '../camera/matroska-writer.ts'
+import type { RedactedImage } from '../domain/frame.ts'
+import { RoadveilError } from '../errors.ts'
+
+/** Names of colour matrices, as ffmpeg's streams have them and as its scaler does. */
+export const MATRICES = {
+  bt709: 'bt709',
+  smpte170m: 'smpte170m',
+  bt470bg: 'bt470',
+  smpte240m: 'smpte240m',
+  fcc: 'fcc',
+  bt2020nc: 'bt2020',
+} as const
+export type Matrix = keyof typeof MATRICES
+
+/** False for a matrix that is not known, or for none. */
+export function isMatrix(name: string | undefined): name is Matrix {
+  return name !== undefined && Object.hasOwn(MATRICES, name)
+}
+
+/** What a player must know to show the colours and the shape of the pictures as they were; names as ffmpeg has them. */
+export interface VideoColours {
+  readonly matrix: Matrix
+  readonly primaries: string | undefined
+  readonly transfer: string | undefined
+  /** Width of a pixel by its height. */
+  readonly pixelAspect: number
+}
+
+/** Takes redacted images one by one and writes an MP4. Disposing ends the encoder, finished or not. */
+export interface VideoEncoder extends AsyncDisposable {
+  /** Resolves when the encoder can take the next one; `capturedAt` is its time in the video. */
+  write(image: RedactedImage): Promise<void>
+  /** The file is whole when this resolves. @throws RoadveilError ERR_ENCODE_FAILED */
+  finish(): Promise<void>
+}
+
+/**
+ * Starts an H.264 encoder. Only redacted images go in, each with its own time; no sound, tag, chapter or other stream can come
+ * out, since none goes in.
+ *
+ * @param file is overwritten, with the rights that it has
+ * @param size of every image, pixels; an odd side grows by one pixel of black, which H.264 needs
+ */
+export function openVideoEncoder(
+  file: string,
+  size: { readonly width: number; readonly height: number },
+  colours: VideoColours,
+): VideoEncoder {
+  const command = ['--pdeathsig', 'KILL', '--', 'prlimit', '--core=0', '--']
+  const child = spawn('setpriv', [...command, 'ffmpeg', ...encoderArguments(file, size, colours)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // No FFREPORT or the like may make it write more to disk.
+    env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+  })
+  let failure: unknown
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('error', (error) => {
+      failure = error
+      resolve(null)
+    })
+    child.once('close', (code) => resolve(code))
+  })
+  child.stdin.on('error', () => undefined) // the exit code says it better
+  let header: Uint8Array | undefined = rawHeader(size)
+
+  return {
+    async write({ planes, capturedAt }) {
+      const block = { pts: capturedAt, key: true, data: planes }
+      const bytes = writeMatroska(header ?? new Uint8Array(0), [block])
+      header = undefined
+      if (child.stdin.write(bytes)) return
+      await Promise.race([once(child.stdin, 'drain'), ended])
+    },
+    async finish() {
+      child.stdin.end()
+      const code = await ended
+      if (code === 0) return
+      throw new RoadveilError(
+        'ERR_ENCODE_FAILED',
+        `ffmpeg could not encode the video (exit code ${code ?? 'none'})`,
+        { cause: failure },
+      )
+    },
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null) child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+function encoderArguments(
+  file: string,
+  { width, height }: { readonly width: number; readonly height: number },
+  { matrix, primaries, transfer, pixelAspect }: VideoColours,
+): readonly string[] {
+  const plane = (index: number, name: string): string =>
+    `[p${index}]crop=${width}:${height}:0:${index * height}[${name}]`
+  const filter = [
+    // The three planes come stacked in one grey picture: ffmpeg has no name for planar colours in a container.
+    '[0:v]split=3[p0][p1][p2]',
+    ...[plane(0, 'g'), plane(1, 'b'), plane(2, 'r')],
+    `[g][b][r]mergeplanes=0x001020:gbrp,setsar=${pixelAspect},pad=ceil(iw/2)*2:ceil(ih/2)*2,` +
+      `scale=out_color_matrix=${MATRICES[matrix]}:out_range=tv,format=yuv420p[out]`,
+  ].join(';')
+  return [
+    ...['-hide_banner', '-loglevel', 'quiet', '-y', '-threads', '1', '-filter_complex_threads', '1'],
+    ...['-f', 'matroska', '-i', 'pipe:0', '-filter_complex', filter, '-map', '[out]'],
+    // The time base of the input: the encoder's own would move pictures to a grid.
+    ...['-fps_mode', 'passthrough', '-enc_time_base', '-1'],
+    ...['-c:v', 'libx264', '-preset', 'superfast', '-crf', '21', '-g', '100', '-threads', '2'],
+    ...['-colorspace', matrix, '-color_range', 'tv'],
+    ...(primaries === undefined ? [] : ['-color_primaries', primaries]),
+    ...(transfer === undefined ? [] : ['-color_trc', transfer]),
+    ...['-map_metadata', '-1', '-fflags', '+bitexact', '-flags:v', '+bitexact'],
+    ...['-movflags', '+faststart', '-f', 'mp4', `file:${file}`],
+  ]
+}
+
+/** The head of a Matroska stream of raw grey pictures, three times as high as the images (RFC 9559). */
+function rawHeader({ width, height }: { readonly width: number; readonly height: number }): Uint8Array {
+  const video = [element('b0', number(width)), element('ba', number(3 * height)), element('2eb524', 'Y800')]
+  const track = [
+    ...[element('d7', number(1)), element('73c5', number(1)), element('83', number(1))],
+    ...[element('86', 'V_UNCOMPRESSED'), element('e0', ...video)],
+  ]
+  return Buffer.concat([
+    element('1a45dfa3', element('4282', 'matroska'), element('4287', number(4)), element('4285', number(2))),
+    // A segment without an end.
+    Buffer.from('1853806701ffffffffffffff', 'hex'),
+    element('1549a966', element('2ad7b1', number(1_000_000))),
+    element('1654ae6b', element('ae', ...track)),
+  ])
+}
+
+/** An element of known, small size. */
+function element(id: string, ...parts: readonly (Uint8Array | string)[]): Buffer {
+  const body = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))
+  const size = Buffer.alloc(2)
+  size.writeUInt16BE(0x4000 | body.length)
+  return Buffer.concat([Buffer.from(id, 'hex'), size, body])
+}
+
+function number(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
+}
