@@ -91,7 +91,8 @@ function decoderArguments(clip: PacketClip, options: DecodeOptions): readonly st
       'passthrough',
     ],
     ...['-c:v', 'rawvideo', '-allow_raw_vfw', '1', '-avoid_negative_ts', 'disabled'],
-    ...['-cluster_time_limit', '1', '-flush_packets', '1', '-f', 'matroska', 'pipe:3'],
+    // Checksums of raw pictures would cost as much as decoding them.
+    ...['-cluster_time_limit', '1', '-flush_packets', '1', '-write_crc32', '0', '-f', 'matroska', 'pipe:3'],
   ]
 }
 

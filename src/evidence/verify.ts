@@ -63,7 +63,8 @@ async function* decodeClip(mp4: Uint8Array, signal: AbortSignal): AsyncGenerator
   const args = [
     ...['-hide_banner', '-nostats', '-loglevel', 'info', '-threads', '2', '-f', 'mp4', '-i', 'pipe:0'],
     ...['-map', '0:v:0', '-filter:v', 'format=gbrp', '-fps_mode', 'passthrough'],
-    ...['-c:v', 'rawvideo', '-allow_raw_vfw', '1', '-flush_packets', '1', '-f', 'matroska', 'pipe:3'],
+    ...['-c:v', 'rawvideo', '-allow_raw_vfw', '1', '-flush_packets', '1', '-write_crc32', '0'],
+    ...['-f', 'matroska', 'pipe:3'],
   ]
   await using ffmpeg = startFfmpeg(args, mp4, 1)
   const [output] = ffmpeg.outputs

@@ -1,6 +1,6 @@
 import type { Detection } from '../domain/detection.ts'
 import { type Box, area, centre, coverage, grow, iou } from '../domain/geometry.ts'
-import { type Chain, boxAt, chainBoxes } from './chain.ts'
+import { type Chain, type Sighting, boxAt, chainBoxes } from './chain.ts'
 import type { FoundRegion } from './findings.ts'
 
 /** A face or plate followed through a clip; owned by the person or vehicle that it moves with, where there is one. */
@@ -68,32 +68,35 @@ export function placeAt(
 ): { readonly box: Box; readonly seen: boolean } | undefined {
   const { chain, owner } = followed
   const seen = chain.sightings.find((sighting) => sighting.index === index)
-  if (seen) return { box: steady(extentOf(seen.item.found), chain, index), seen: true }
-  if (!owner)
-    return boxAt(
-      chain,
-      index,
-      chain.sightings.length > 1 && !isWeak(followed) ? REACH_FRAMES : WEAK_REACH_FRAMES,
-    )
-
+  if (seen) return { box: steady(extentOf(seen.item.found), chain, index, foundSize), seen: true }
+  if (!owner) {
+    const reach = chain.sightings.length > 1 && !isWeak(followed) ? REACH_FRAMES : WEAK_REACH_FRAMES
+    const place = boxAt(chain, index, reach)
+    return place && { box: steady(place.box, chain, index, placedSize), seen: false }
+  }
   const ownerBox = boxAt(owner, index, OWNER_REACH_FRAMES)?.box
   if (!ownerBox) return undefined
   const reach = isWeak(followed) ? WEAK_REACH_FRAMES : stands(owner, chain, index) ? Infinity : REACH_FRAMES
   const nearest = boxAt(chain, index, 0) ?? nearestPlace(chain, index, reach)
-  return nearest && { box: absolute(nearest.box, ownerBox), seen: false }
+  return nearest && { box: absolute(steady(nearest.box, chain, index, placedSize), ownerBox), seen: false }
 }
 
 /** Frames before and after that say how large a thing is. */
 const STEADY_FRAMES = 2
 
+/** Of a sighting, in the coordinates of what is to be steadied. */
+type SizeOf = (sighting: Sighting<Placed>) => Pick<Box, 'w' | 'h'>
+const foundSize: SizeOf = ({ item }) => extentOf(item.found)
+const placedSize: SizeOf = ({ box }) => box
+
 /**
- * The box, never smaller than the same thing was found a moment before or after: a detector's boxes flicker, and it boxes
- * only what it sees of a face behind a pole.
+ * The box, never smaller than the same thing was found a moment before or after: a detector's boxes flicker, it boxes only what it
+ * sees of a face behind a pole, and a plate that comes into the picture is cut off by its edge.
  */
-function steady(box: Box, chain: Chain<Placed>, index: number): Box {
+function steady(box: Box, chain: Chain<Placed>, index: number, sizeOf: SizeOf): Box {
   const near = chain.sightings.filter((sighting) => Math.abs(sighting.index - index) <= STEADY_FRAMES)
-  const w = Math.max(...near.map(({ item }) => extentOf(item.found).w))
-  const h = Math.max(...near.map(({ item }) => extentOf(item.found).h))
+  const w = Math.max(box.w, ...near.map((sighting) => sizeOf(sighting).w))
+  const h = Math.max(box.h, ...near.map((sighting) => sizeOf(sighting).h))
   return { x: box.x - (w - box.w) / 2, y: box.y - (h - box.h) / 2, w, h }
 }
 
