@@ -316,8 +316,12 @@ export const ERRORS = {
   ERR_RECEIPT_MISMATCH: {
     hint: 'The receipt names another ciphertext than the one stored; nothing was deleted for it.',
   },
-  ERR_HOLD_EXISTS: { hint: 'There is a hold on it already; release that one first to change it.' },
-  ERR_HOLD_UNKNOWN: { hint: 'There is no hold on it; see `roadveil evidence list`.' },
+  ERR_HOLD_EXISTS: {
+    hint: 'There is such a hold already: release that one first to change it, or name another case with --case.',
+  },
+  ERR_HOLD_UNKNOWN: { hint: 'There is no such hold; see `roadveil evidence holds` for those in force.' },
+  ERR_HOLD_CASE: { hint: 'Name the case whose hold is to end with --case; the others stay.' },
+  ERR_SUBJECT_SCOPE: { hint: 'Name one evidence or a time span; ask for a shorter one, or for one camera.' },
   ERR_AUDIT_BROKEN: {
     hint: 'The audit log was changed from outside: keep a copy of the store and tell the privacy officer.',
   },

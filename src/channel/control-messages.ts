@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { clockStateSchema, slugSchema } from '../domain/evidence.ts'
+import { purgeCertificateSchema } from '../sealing/purge-certificate.ts'
 import { visionStatsSchema } from './messages.ts'
 
 /** What can be asked of a running vault, and what it answers. Nothing here holds plate text. */
@@ -11,6 +12,23 @@ const evidenceId = z.uuid()
 const words = z.string().trim().min(1).max(500)
 const name = z.string().trim().min(1).max(100)
 
+const criteriaSchema = z.strictObject({
+  camera: slugSchema.optional(),
+  rule: slugSchema.optional(),
+  /** Judged from the first moment on, and before the second. */
+  timeSpan: z.tuple([instant, instant]).optional(),
+})
+
+/** About one evidence, or about a time span. */
+const subjectSchema = z.strictObject({
+  by: name,
+  evidenceId: evidenceId.optional(),
+  /** Judged from the first moment on, and before the second. */
+  timeSpan: z.tuple([instant, instant]).optional(),
+  camera: slugSchema.optional(),
+})
+export type SubjectRequest = z.infer<typeof subjectSchema>
+
 export const requestSchema = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('status') }),
   z.strictObject({ verb: z.literal('evidence-list') }),
@@ -21,7 +39,35 @@ export const requestSchema = z.discriminatedUnion('verb', [
     by: name,
     caseNumber: name.optional(),
   }),
-  z.strictObject({ verb: z.literal('evidence-release'), evidenceId, reason: words, by: name }),
+  z.strictObject({
+    verb: z.literal('evidence-release'),
+    evidenceId,
+    reason: words,
+    by: name,
+    caseNumber: name.optional(),
+  }),
+  z.strictObject({
+    verb: z.literal('case-hold'),
+    caseNumber: name,
+    reason: words,
+    by: name,
+    /** What fits all that is said; nothing said is refused. */
+    criteria: criteriaSchema.refine((criteria) => Object.keys(criteria).length > 0),
+  }),
+  z.strictObject({ verb: z.literal('case-release'), caseNumber: name, reason: words, by: name }),
+  z.strictObject({ verb: z.literal('holds-list') }),
+  z.strictObject({
+    verb: z.literal('audit-verify'),
+    /** A signed checkpoint that the city stored, in base64. */
+    checkpoint: z.base64().max(16_384).optional(),
+  }),
+  subjectSchema.extend({ verb: z.literal('subject-export') }),
+  subjectSchema.extend({ verb: z.literal('subject-erase') }),
+  z.strictObject({
+    verb: z.literal('purge-certificates'),
+    /** The number of the last one that is known; 0 begins. */
+    after: count,
+  }),
 ])
 export type ControlRequest = z.infer<typeof requestSchema>
 
@@ -65,6 +111,23 @@ const statusSchema = z.strictObject({
 })
 export type VaultStatus = z.infer<typeof statusSchema>
 
+const holdSchema = z.strictObject({
+  reason: z.string(),
+  by: z.string(),
+  caseNumber: z.string().nullable(),
+  heldAt: instant,
+})
+
+const listedHoldSchema = holdSchema.extend({
+  /** null where it is on criteria. */
+  evidenceId: evidenceId.nullable(),
+  camera: z.string().nullable(),
+  rule: z.string().nullable(),
+  from: instant.nullable(),
+  until: instant.nullable(),
+})
+export type HoldRow = z.infer<typeof listedHoldSchema>
+
 const evidenceRowSchema = z.strictObject({
   evidenceId,
   camera: slugSchema,
@@ -76,22 +139,103 @@ const evidenceRowSchema = z.strictObject({
   attempts: count,
   /** Why the last attempt failed. */
   code: z.string().nullable(),
-  hold: z
-    .strictObject({
-      reason: z.string(),
-      by: z.string(),
-      caseNumber: z.string().nullable(),
-      heldAt: instant,
-    })
-    .nullable(),
+  /** The oldest first. */
+  holds: z.array(holdSchema),
 })
 export type EvidenceRow = z.infer<typeof evidenceRowSchema>
+
+const auditReportSchema = z.strictObject({
+  /** Names the log: another one has another id. */
+  logId: z.string(),
+  rows: count,
+  /** Rows before it were pruned by retention. */
+  firstSequence: count,
+  lastSequence: count,
+  /** Signed checkpoints that the rows were compared with. */
+  checkpoints: count,
+  faults: z
+    .array(
+      z.strictObject({
+        sequence: count,
+        kind: z.enum(['changed', 'missing', 'added', 'cut', 'forked', 'rolled-back', 'replaced', 'unsigned']),
+        message: z.string(),
+      }),
+    )
+    .readonly(),
+})
+
+const certificatesSchema = z.strictObject({
+  /** One page: empty behind the last one. */
+  certificates: z
+    .array(
+      z.strictObject({
+        number: count,
+        /** null where it is not one that this box signed. */
+        certificate: purgeCertificateSchema.nullable(),
+        /** As it was signed: DSSE, base64. */
+        envelope: z.base64(),
+      }),
+    )
+    .readonly(),
+})
+
+const copiedSchema = z.strictObject({
+  evidenceId,
+  camera: z.string(),
+  judgedAt: instant,
+  committedAt: instant,
+  bytes: count,
+  /** Of the sealed evidence. */
+  sha256: z.string(),
+  /** When the city said that it stored it; null while it has not. */
+  cityConfirmedAt: instant.nullable(),
+})
+
+const subjectExportSchema = z.strictObject({
+  schema: z.literal('roadveil.subject-export.v1'),
+  site: slugSchema,
+  device: slugSchema,
+  exportedAt: instant,
+  /** Why the box keeps such things at all. */
+  basis: z.string(),
+  evidence: z.array(copiedSchema.extend({ rule: z.string(), held: z.boolean(), ends: z.string() })),
+  tombstones: z.array(copiedSchema.extend({ deletedAt: instant, why: z.string(), endsAt: instant })),
+  audit: z.array(
+    z.strictObject({
+      sequence: count,
+      at: instant,
+      kind: z.string(),
+      details: z.record(z.string(), z.union([z.string(), z.number()])),
+      endsAt: instant,
+    }),
+  ),
+})
+
+const subjectErasureSchema = z.strictObject({
+  /** Ids of the evidence that was erased. */
+  evidence: z.array(evidenceId).readonly(),
+  /** Ids of the evidence whose tombstones were erased. */
+  tombstones: z.array(evidenceId).readonly(),
+  kept: z
+    .array(z.strictObject({ evidenceId, because: z.enum(['held', 'unconfirmed', 'recent']) }))
+    .readonly(),
+  /** Rows of the audit log about it, which stay. */
+  auditRows: count,
+})
 
 export const answerSchemas = {
   status: statusSchema,
   'evidence-list': z.strictObject({ evidence: z.array(evidenceRowSchema) }),
   'evidence-hold': z.strictObject({ evidenceId }),
   'evidence-release': z.strictObject({ evidenceId }),
+  /** How much evidence it is on now. */
+  'case-hold': z.strictObject({ caseNumber: z.string(), evidence: count }),
+  'case-release': z.strictObject({ caseNumber: z.string(), holds: count }),
+  'holds-list': z.strictObject({ holds: z.array(listedHoldSchema) }),
+  'audit-verify': auditReportSchema,
+  'subject-export': subjectExportSchema,
+  'subject-erase': subjectErasureSchema,
+  'purge-certificates': certificatesSchema,
 } as const satisfies Record<ControlRequest['verb'], z.ZodType>
 
 /** The answer to each verb. */

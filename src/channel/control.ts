@@ -23,14 +23,16 @@ export function controlSocketOf(runtimeDirectory: string): string {
 /**
  * Asks the running vault.
  *
- * @throws ERR_VAULT_UNREACHABLE if none answers within ten seconds, ERR_CONTROL_REQUEST if it answers something else
+ * @param timeoutMs how long vault may take; ten seconds where nothing is said.
+ * @throws ERR_VAULT_UNREACHABLE if none answers in time, ERR_CONTROL_REQUEST if it answers something else
  * than it should, and the code that vault answers with when it cannot do what was asked.
  */
 export async function askVault<T extends ControlRequest>(
   runtimeDirectory: string,
   request: T,
+  timeoutMs = TIMEOUT_MS,
 ): Promise<ControlAnswers[T['verb']]> {
-  const line = await exchange(controlSocketOf(runtimeDirectory), JSON.stringify(request))
+  const line = await exchange(controlSocketOf(runtimeDirectory), JSON.stringify(request), timeoutMs)
   const reply = parseLine(line, replySchema)
   if (!reply.ok) {
     throw new RoadveilError(
@@ -92,8 +94,8 @@ async function serve(
   socket.end(`${JSON.stringify(reply)}\n`)
 }
 
-async function exchange(path: string, request: string): Promise<Buffer> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS)
+async function exchange(path: string, request: string, timeoutMs: number): Promise<Buffer> {
+  const signal = AbortSignal.timeout(timeoutMs)
   let socket: Socket | undefined
   try {
     socket = await dialSocket(path, signal)

@@ -6,6 +6,7 @@ export interface BoxConfigValues {
   /** rtsp://… or file:…, without credentials. */
   readonly cameraUrl: string
   readonly signingKeyFile: string
+  readonly deviceKeyFile: string
   readonly databaseKeyFile: string
   readonly brokerUrl: string
   readonly topicPrefix: string
@@ -33,6 +34,7 @@ site:
 device:
   id: ${values.device}                   # the same name as in the box's certificate
   signingKeyFile: ${values.signingKeyFile}
+  keyFile: ${values.deviceKeyFile}      # unwraps store.keyFile; better a systemd credential: config/keys.md
 
 cameras:
   - id: camera-1
@@ -62,7 +64,7 @@ cameras:
 
 store:
   file: state/roadveil.db
-  keyFile: ${values.databaseKeyFile}
+  keyFile: ${values.databaseKeyFile}    # wrapped for device.keyFile and the recovery recipient below
   maxSizeMiB: 4096
 
 runtimeDirectory: run           # for sockets; mode 0700
@@ -87,6 +89,7 @@ retention:
   tombstoneDays: 365
   auditDays: 730
   logDays: 30
+  certificateDays: 1095         # the signed accounts of what was deleted
 
 logs:
   level: info

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { RoadveilError } from '../errors.ts'
-import { createDatabaseKey, createSigningKey } from '../sealing/keys.ts'
+import { createDatabaseKey } from '../sealing/database-key.ts'
+import { createSigningKey } from '../sealing/keys.ts'
 import { createPublicFile } from '../sealing/secret.ts'
 import type { BoxFiles } from '../trial/layout.ts'
 import { createTrial } from '../trial/trial.ts'
@@ -20,17 +21,19 @@ export async function initBox(shown: string, options: InitOptions, output: Outpu
   }
   const publicKey = at(`${options.device}.pem`)
   createSigningKey({ privateFile: at('keys', 'device.pem'), publicFile: publicKey })
-  createDatabaseKey(at('keys', 'database.key'))
   const files: BoxFiles = {
     directory,
     config: at('roadveil.yaml'),
     signingKey: at('keys', 'device.pem'),
     databaseKey: at('keys', 'database.key'),
+    deviceKey: at('keys', 'device.key'),
     ca: at('pki', 'ca.pem'),
     certificate: at('pki', 'device.pem'),
     key: at('pki', 'device.key'),
     receiptPublicKey: at('city', 'receipt.pem'),
   }
+  const { databaseKey, deviceKey } = files
+  await createDatabaseKey({ databaseKey, deviceKey })
   writeConfig(files, options, { brokerUrl: `mqtts://${options.brokerHost}:${options.brokerPort}` })
   if (options.json) {
     output.json({ directory, config: files.config, publicKey })
@@ -47,6 +50,9 @@ export async function initBox(shown: string, options: InitOptions, output: Outpu
   output.answer(`     and for the broker ca.pem, device.pem and device.key in ${join(shown, 'pki')}.`)
   output.answer(`  3. Set camera, zones and rules in ${config}.`)
   output.answer(`  4. roadveil check --config ${config}`)
+  output.answer(
+    `  5. roadveil key rewrap --config ${config}: wraps the database key for the city's recovery key, too.`,
+  )
 }
 
 /** Makes a trial: a box, a broker and a city on one machine. */
@@ -103,6 +109,7 @@ function writeConfig(files: BoxFiles, options: InitOptions, city: City): void {
     cameraUrl: options.camera,
     signingKeyFile: local(files.signingKey),
     databaseKeyFile: local(files.databaseKey),
+    deviceKeyFile: local(files.deviceKey),
     brokerUrl: city.brokerUrl,
     topicPrefix: options.topicPrefix,
     caFile: local(files.ca),

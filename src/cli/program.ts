@@ -15,6 +15,7 @@ import { addReceive } from './receive.ts'
 import { addRun } from './run.ts'
 import { addSelftest } from './selftest.ts'
 import { addStatus } from './status.ts'
+import { addSubject } from './subject.ts'
 
 /** Runs the command line and gives the exit code: 0 ok, 1 failed, 2 usage, 3 bad config, 4 daemon not reachable. */
 export async function runProgram(args: readonly string[], output: Output): Promise<number> {
@@ -61,6 +62,7 @@ function createProgram(output: Output): Command {
   addEvidence(program, output)
   addAudit(program, output)
   addPurge(program, output)
+  addSubject(program, output)
   addKey(program, output)
   addVision(program)
   addVault(program)

@@ -5,12 +5,17 @@ import { keepConnected } from '../protocol/reconnect.ts'
 import { encodeStatus, type Status } from '../protocol/status.ts'
 import { receiptFilter, type Station, statusTopic } from '../protocol/topics.ts'
 import type { Outbox } from '../store/outbox.ts'
+import { type CheckpointSource, sendCheckpoints } from './checkpoints.ts'
+import { sendEndorsements, type SignedEndorsement } from './endorsements.ts'
 import type { VerifyReceipt } from './receipts.ts'
 import { createRounds } from './rounds.ts'
 import { DEFAULT_DELIVERY_TIMING, type DeliveryTiming } from './timing.ts'
 
 export interface ForwarderDeps {
   readonly outbox: Outbox
+  readonly checkpoints: CheckpointSource
+  /** What older signing keys said about newer ones, the oldest first. */
+  readonly endorsements: readonly SignedEndorsement[]
   readonly broker: BrokerAddress
   readonly station: Station
   readonly verifyReceipt: VerifyReceipt
@@ -88,7 +93,10 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     link.connected = true
     link.errorCode = undefined
     logger.info('connected to the broker')
-    await rounds.run(connection, AbortSignal.any([signal, connection.ended]))
+    await sendEndorsements(connection, deps)
+    const until = AbortSignal.any([signal, connection.ended])
+    const checkpoints = { source: deps.checkpoints, station, timing, logger }
+    await Promise.all([rounds.run(connection, until), sendCheckpoints(connection, checkpoints, until)])
     if (connection.ended.aborted) throw connection.ended.reason
   }
 

@@ -18,6 +18,15 @@ export const MAX_RECEIPT_BYTES = 16 * 1024
 /** Bytes of a status message. */
 export const MAX_STATUS_BYTES = 4 * 1024
 
+/** Earlier checkpoints that one of the audit log names: a city that was away for so many of them can still tell whether it fits. */
+export const MAX_CHECKPOINT_MARKS = 32
+
+/** Bytes of a signed checkpoint: a hash a mark, base64 in its envelope. */
+export const MAX_CHECKPOINT_BYTES = 8 * 1024
+
+/** Bytes of a signed endorsement of a new signing key. */
+export const MAX_ENDORSEMENT_BYTES = 4 * 1024
+
 /** Bytes of one packet that both sides accept: the largest payload, its topic and properties. */
 export const MAX_PACKET_BYTES = 128 * 1024
 

@@ -12,17 +12,27 @@ export interface Station {
 /** A topic of the protocol, taken apart. */
 export type Topic = { readonly site: string; readonly device: string } & (
   | { readonly kind: 'status' }
+  | { readonly kind: 'checkpoint' }
+  | { readonly kind: 'endorsement'; readonly keyId: string }
   | { readonly kind: 'manifest'; readonly evidenceId: string }
   | { readonly kind: 'chunk'; readonly evidenceId: string; readonly index: number }
   | { readonly kind: 'receipt'; readonly evidenceId: string }
 )
 
 const EVIDENCE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const KEY_ID = /^[0-9a-f]{16}$/
 const INDEX = /^(0|[1-9]\d{0,5})$/
 const PREFIX = /^[a-zA-Z0-9_-]+(\/[a-zA-Z0-9_-]+)*$/
 
 /** Where a device says that it is there: retained, with a last will. */
 export const statusTopic = (station: Station): string => `${base(station)}/status`
+
+/** Where a device lets the city witness its audit log: retained, so that a city that was away gets the latest. */
+export const checkpointTopic = (station: Station): string => `${base(station)}/checkpoint`
+
+/** Where a device says with its old signing key that this is its new one: retained, one topic a key. */
+export const endorsementTopic = (station: Station, keyId: string): string =>
+  `${base(station)}/endorsement/${keyId}`
 
 /** Where a device announces an evidence. */
 export const manifestTopic = (station: Station, evidenceId: string): string =>
@@ -39,10 +49,12 @@ export const receiptTopic = (station: Station, evidenceId: string): string =>
 /** What a device subscribes to: every receipt for itself. */
 export const receiptFilter = (station: Station): string => `${base(station)}/receipt/+`
 
-/** What the city subscribes to: evidence and status of every device below the prefix. */
-export function cityFilters(prefix: string): readonly [status: string, manifests: string, chunks: string] {
+/** What the city subscribes to: all that the devices below the prefix write. */
+export function cityFilters(prefix: string): readonly string[] {
   return [
     `${prefix}/v1/+/+/status`,
+    `${prefix}/v1/+/+/checkpoint`,
+    `${prefix}/v1/+/+/endorsement/+`,
     `${prefix}/v1/+/+/evidence/+/manifest`,
     `${prefix}/v1/+/+/evidence/+/chunk/+`,
   ]
@@ -59,9 +71,11 @@ export function parseTopic(prefix: string, topic: string): Topic {
     throw notATopic('it does not begin with the prefix and v1')
   const [site = '', device = '', ...rest] = topic.slice(start.length).split('/')
   if (!isSlug(site) || !isSlug(device)) throw notATopic('its site or device is not a name')
-  const [kind, evidenceId = '', leaf, index = '', ...more] = rest
-  if (kind === 'status' && rest.length === 1) return { kind, site, device }
-  if (more.length > 0 || !EVIDENCE_ID.test(evidenceId)) throw notATopic('it names no evidence')
+  const [kind, id = '', leaf, index = '', ...more] = rest
+  if ((kind === 'status' || kind === 'checkpoint') && rest.length === 1) return { kind, site, device }
+  if (kind === 'endorsement' && rest.length === 2 && KEY_ID.test(id)) return { kind, site, device, keyId: id }
+  if (more.length > 0 || !EVIDENCE_ID.test(id)) throw notATopic('it names no evidence')
+  const evidenceId = id
   if (kind === 'receipt' && rest.length === 2) return { kind, site, device, evidenceId }
   if (kind === 'evidence' && leaf === 'manifest' && rest.length === 3) {
     return { kind: 'manifest', site, device, evidenceId }
@@ -69,7 +83,7 @@ export function parseTopic(prefix: string, topic: string): Topic {
   if (kind === 'evidence' && leaf === 'chunk' && INDEX.test(index) && Number(index) < MAX_CHUNKS) {
     return { kind: 'chunk', site, device, evidenceId, index: Number(index) }
   }
-  throw notATopic('its end is not status, manifest, chunk or receipt')
+  throw notATopic('its end is not one of the protocol')
 }
 
 /** True for an evidence id as it stands in topics and folder names: a lower-case UUID. */

@@ -28,7 +28,9 @@ export const receiverConfigSchema = z.strictObject({
   identityFile: file.describe('age identity that opens evidence, mode 0600'),
   receiptKeyFile: file.describe('Ed25519 private key that signs receipts, mode 0600'),
   outputDirectory: folder.describe('Opened evidence: SITE/DEVICE/EVIDENCE/'),
-  stateDirectory: folder.describe('Evidence that is still coming in, and the quarantine'),
+  stateDirectory: folder.describe(
+    'Evidence that is still coming in, the quarantine, what was witnessed of audit logs, and alarms',
+  ),
   quarantineMaxMiB: z.int().min(1).max(1_048_576).default(1024).describe('The oldest is deleted beyond this'),
 })
 

@@ -10,10 +10,12 @@ import { type Manifest, verifyManifest } from '../sealing/manifest.ts'
 import { openEvidence, type OpenedEvidence } from '../sealing/open.ts'
 import type { Answers } from './answers.ts'
 import type { DeviceKeys } from './devices.ts'
+import type { EndorsedKeys } from './endorsed-keys.ts'
 import type { NewFile } from './files.ts'
 import type { Assembly, Incoming } from './incoming.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Storage } from './storage.ts'
+import type { Witness } from './witness.ts'
 
 /** Evidence that is on the city's disk. */
 export interface StoredEvidence {
@@ -44,6 +46,8 @@ export function createDesk(deps: {
   readonly storage: Storage
   readonly quarantine: Quarantine
   readonly answers: Answers
+  readonly witness: Witness
+  readonly endorsed: EndorsedKeys
   readonly deviceKeys: DeviceKeys
   /** AGE-SECRET-KEY-1… */
   readonly identity: string
@@ -165,6 +169,12 @@ export function createDesk(deps: {
         return
       case 'status':
         logger.info('a device reported', { device, site, state: decodeStatus(payload).state })
+        return
+      case 'checkpoint':
+        await deps.witness.take(topic, payload)
+        return
+      case 'endorsement':
+        await deps.endorsed.take(topic, payload)
         return
       case 'receipt':
         throw new RoadveilError('ERR_TOPIC', 'a receipt came where boxes write')

@@ -33,6 +33,24 @@ export async function writeFolder(folder: string, files: readonly NewFile[]): Pr
 }
 
 /**
+ * Writes a file so that it is there as a whole or as it was before, also after a power cut. Mode 0600.
+ *
+ * @throws RoadveilError ERR_OUTPUT_FAILED
+ */
+export async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${file}.new`
+  try {
+    await makeFolder(dirname(file))
+    await rm(temporary, { force: true })
+    await writeSynced(temporary, bytes)
+    await rename(temporary, file)
+    await syncFolder(dirname(file))
+  } catch (cause) {
+    throw new RoadveilError('ERR_OUTPUT_FAILED', `cannot write ${file}`, { cause })
+  }
+}
+
+/**
  * Makes a folder (0700) and those above it, and brings the names of all that are new to the disk.
  */
 export async function makeFolder(folder: string): Promise<void> {

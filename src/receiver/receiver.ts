@@ -17,10 +17,12 @@ import { type Answers, createAnswers } from './answers.ts'
 import type { ReceiverConfig } from './config.ts'
 import { createDesk, type Desk, type StoredEvidence } from './desk.ts'
 import { deviceKeysIn } from './devices.ts'
+import { createEndorsedKeys } from './endorsed-keys.ts'
 import { makeFolder } from './files.ts'
 import { createIncoming, DEFAULT_INCOMING_LIMITS, type IncomingLimits } from './incoming.ts'
 import { createQuarantine } from './quarantine.ts'
 import { createStorage } from './storage.ts'
+import { createWitness } from './witness.ts'
 
 /** How long the receiver waits for what. Milliseconds. */
 export interface ReceiverTiming {
@@ -121,17 +123,20 @@ async function openDesk(
   await makeFolders(config)
 
   const prefix = config.broker.topicPrefix
-  const deviceKeys = deviceKeysIn(config.devicesDirectory)
+  const endorsed = createEndorsedKeys(config.stateDirectory, deviceKeysIn(config.devicesDirectory), logger)
+  const { deviceKeys } = endorsed
   const answers = createAnswers({ prefix, key, logger, now })
   const incomingDirectory = join(config.stateDirectory, 'incoming')
   const desk = createDesk({
     prefix,
     answers,
     deviceKeys,
+    endorsed,
     identity,
     logger,
     incoming: createIncoming(incomingDirectory, deviceKeys, limits ?? DEFAULT_INCOMING_LIMITS, now),
     storage: createStorage(config.outputDirectory),
+    witness: createWitness(config.stateDirectory, { deviceKeys, logger, now }),
     quarantine: createQuarantine(
       join(config.stateDirectory, 'quarantine'),
       config.quarantineMaxMiB * 1024 * 1024,

@@ -5,6 +5,7 @@ export interface RetentionPolicy {
   readonly tombstoneDays: number
   readonly auditDays: number
   readonly logDays: number
+  readonly certificateDays: number
 }
 
 /** What is older than these moments may go. */
@@ -12,6 +13,7 @@ export interface Cutoffs {
   readonly tombstonesBefore: EpochMs
   readonly auditBefore: EpochMs
   readonly logsBefore: EpochMs
+  readonly certificatesBefore: EpochMs
 }
 
 const DAY_MS = 86_400_000
@@ -24,6 +26,7 @@ export function cutoffsAt(policy: RetentionPolicy, now: EpochMs): Cutoffs {
     tombstonesBefore: now - policy.tombstoneDays * DAY_MS,
     auditBefore: now - policy.auditDays * DAY_MS,
     logsBefore: now - policy.logDays * DAY_MS,
+    certificatesBefore: now - policy.certificateDays * DAY_MS,
   }
 }
 

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { type EpochMs, iso } from '../domain/frame.ts'
+import type { Deletion, PurgeAccount, PurgedKind } from '../domain/purge.ts'
 import { ERRORS } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { deleteLogs } from './logs.ts'
@@ -9,15 +10,36 @@ import { cutoffsAt, isPlausible, type RetentionPolicy } from './policy.ts'
 export interface ExpiringStore {
   /** Deletes what the city has and no hold keeps. Returns how many. */
   deleteDelivered(at: EpochMs): number
-  deleteTombstones(before: EpochMs): number
-  cutAudit(before: EpochMs): number
-  /** Audits a purge and notes it as the job's last run. */
-  recordPurge(job: string, details: Readonly<Record<string, string | number>>, at: EpochMs): void
+  deleteTombstones(before: EpochMs): Deleted
+  cutAudit(before: EpochMs, at: EpochMs): Deleted
+  deleteCertificates(before: EpochMs): Deleted
+  /** Destroys the outer keys that no evidence needs any more. */
+  destroyDayKeys(at: EpochMs): Deleted
+  /** Audits a purge, notes it as the job's last run, and keeps its certificate. */
+  recordPurge(
+    job: string,
+    purge: {
+      readonly details: Readonly<Record<string, string | number>>
+      readonly deletions: readonly Deletion[]
+      readonly clockPlausible: boolean
+      readonly sign: (account: PurgeAccount) => Uint8Array
+    },
+    at: EpochMs,
+  ): void
   lastRunAt(job: string): EpochMs | undefined
   /** The latest moment that the store knows of. */
   newestAt(): EpochMs | undefined
   /** Gives some free space back. Returns true while there is more. */
   compact(): boolean
+  /** Puts the outer layer around one evidence from before there was any. Returns true while there may be more. */
+  coverOlder(at: EpochMs): boolean
+}
+
+/** What was deleted of one kind, and the span of time that it was about. */
+interface Deleted {
+  readonly count: number
+  readonly from: EpochMs | null
+  readonly to: EpochMs | null
 }
 
 /** How many of each kind a purge deleted. */
@@ -26,6 +48,8 @@ export interface Purged {
   readonly tombstones: number
   readonly auditRows: number
   readonly logs: number
+  readonly certificates: number
+  readonly dayKeys: number
   /** False when the clock was not believed and nothing was deleted by age. */
   readonly clockPlausible: boolean
 }
@@ -37,6 +61,8 @@ export interface PurgeDeps {
   readonly logDirectory?: string
   /** When this program was built: no right clock is behind it. */
   readonly builtAt: EpochMs
+  /** Signs a purge certificate. */
+  readonly sign: (account: PurgeAccount) => Uint8Array
   readonly logger: Logger
 }
 
@@ -44,22 +70,24 @@ export interface PurgeDeps {
 export const PURGE_JOB = 'purge'
 
 /**
- * Deletes everything that may be kept no longer, and audits how many of each kind. Delivered evidence without a hold goes at once;
+ * Deletes everything that may be kept no longer, audits how many of each kind, and leaves a certificate of it. Delivered evidence without a hold goes at once;
  * the rest goes by age, but never by a clock that is obviously wrong.
  *
  * Throws the store's coded errors; what was deleted before that stays deleted.
  */
 export async function purge(
-  { store, policy, logDirectory, builtAt, logger }: PurgeDeps,
+  { store, policy, logDirectory, builtAt, sign, logger }: PurgeDeps,
   now: EpochMs,
 ): Promise<Purged> {
   const clockPlausible = isPlausible(now, { builtAt, newestAt: store.newestAt() })
   const evidence = store.deleteDelivered(now)
-  let [tombstones, auditRows, logs] = [0, 0, 0]
+  const dayKeys = store.destroyDayKeys(now)
+  let [tombstones, auditRows, logs, certificates] = [NONE, NONE, NONE, NONE]
   if (clockPlausible) {
     const cutoffs = cutoffsAt(policy, now)
     tombstones = store.deleteTombstones(cutoffs.tombstonesBefore)
-    auditRows = store.cutAudit(cutoffs.auditBefore)
+    auditRows = store.cutAudit(cutoffs.auditBefore, now)
+    certificates = store.deleteCertificates(cutoffs.certificatesBefore)
     if (logDirectory !== undefined) logs = await purgeLogs(logDirectory, cutoffs.logsBefore, logger)
   } else {
     logger.warn('the clock is behind what was recorded: nothing is purged by age', {
@@ -68,20 +96,46 @@ export async function purge(
       at: iso(now),
     })
   }
-  const counts = { evidence, tombstones, auditRows, logs }
-  store.recordPurge(PURGE_JOB, clockPlausible ? counts : { ...counts, code: 'ERR_CLOCK_WRONG' }, now)
+  const counts = {
+    evidence,
+    tombstones: tombstones.count,
+    auditRows: auditRows.count,
+    logs: logs.count,
+    certificates: certificates.count,
+    dayKeys: dayKeys.count,
+  }
+  const deletions = [
+    ...deletionOf('tombstones', tombstones),
+    ...deletionOf('audit-rows', auditRows),
+    ...deletionOf('log-files', logs),
+    ...deletionOf('certificates', certificates),
+    ...deletionOf('day-keys', dayKeys),
+  ]
+  const details = clockPlausible ? counts : { ...counts, code: 'ERR_CLOCK_WRONG' }
+  store.recordPurge(PURGE_JOB, { details, deletions, clockPlausible, sign }, now)
   // In steps, so that the outbox and the channel get their turn in between.
   while (store.compact()) await setImmediate()
-  logger.info('purged', { count: evidence, total: evidence + tombstones + auditRows + logs })
+  while (store.coverOlder(now)) await setImmediate()
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
+  logger.info('purged', { count: evidence, total })
   return { ...counts, clockPlausible }
 }
 
+const NONE: Deleted = { count: 0, from: null, to: null }
+
+function deletionOf(kind: PurgedKind, { count, from, to }: Deleted): readonly Deletion[] {
+  return from === null || to === null ? [] : [{ kind, count, from: iso(from), to: iso(to) }]
+}
+
 /** Logs are the least of it: a folder that can't be read must not keep the rest from being purged and audited. */
-async function purgeLogs(folder: string, before: EpochMs, logger: Logger): Promise<number> {
+async function purgeLogs(folder: string, before: EpochMs, logger: Logger): Promise<Deleted> {
   try {
-    return await deleteLogs(folder, before)
+    const times = await deleteLogs(folder, before)
+    return times.length === 0
+      ? NONE
+      : { count: times.length, from: Math.min(...times), to: Math.max(...times) }
   } catch (error) {
     logger.warn('old log files could not be deleted', { error })
-    return 0
+    return NONE
   }
 }

@@ -4,7 +4,6 @@ import {
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
-  randomBytes,
 } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { RoadveilError } from '../errors.ts'
@@ -18,9 +17,6 @@ export interface SigningKey {
 
 /** Public keys whose signatures are believed, by key id. */
 export type VerifyKeys = ReadonlyMap<string, KeyObject>
-
-/** The database key: 32 random bytes, as they are. */
-const DATABASE_KEY_BYTES = 32
 
 /** Id of a key: the first 16 hex digits of the SHA-256 of its public half's SubjectPublicKeyInfo (DER). */
 export function keyIdOf(key: KeyObject): string {
@@ -53,17 +49,24 @@ export function createSigningKey(files: {
 /** Reads an Ed25519 private key (PEM). Throws ERR_SECRET_FILE as `loadSecret` does, ERR_KEY_INVALID for any other content. */
 export function loadSigningKey(source: SecretSource): SigningKey {
   const pem = loadSecret(source)
+  try {
+    return parseSigningKey(pem, source.file)
+  } finally {
+    pem.fill(0)
+  }
+}
+
+/** The Ed25519 private key in a text; what stands behind it is left alone. Throws ERR_KEY_INVALID, which names `file`. */
+export function parseSigningKey(pem: Buffer, file: string): SigningKey {
   let privateKey: KeyObject
   try {
     privateKey = createPrivateKey(pem)
   } catch {
     // OpenSSL's message could quote the key: no cause.
-    throw new RoadveilError('ERR_KEY_INVALID', `${source.file} holds no private key in PEM`)
-  } finally {
-    pem.fill(0)
+    throw new RoadveilError('ERR_KEY_INVALID', `${file} holds no private key in PEM`)
   }
   if (privateKey.asymmetricKeyType !== 'ed25519') {
-    throw new RoadveilError('ERR_KEY_INVALID', `${source.file} holds no Ed25519 key`)
+    throw new RoadveilError('ERR_KEY_INVALID', `${file} holds no Ed25519 key`)
   }
   return { id: keyIdOf(privateKey), privateKey }
 }
@@ -83,21 +86,4 @@ export function loadPublicKey(file: string): { readonly id: string; readonly pub
     throw new RoadveilError('ERR_KEY_INVALID', `${file} holds no Ed25519 key`)
   }
   return { id: keyIdOf(publicKey), publicKey }
-}
-
-/** Makes a database key file. Throws ERR_KEY_EXISTS rather than overwrite: without its key a database is lost. */
-export function createDatabaseKey(file: string): void {
-  createSecretFile(file, randomBytes(DATABASE_KEY_BYTES))
-}
-
-/** Reads the database key. Throws ERR_SECRET_FILE as `loadSecret` does, ERR_KEY_INVALID when it has another length. */
-export function loadDatabaseKey(source: SecretSource): Buffer {
-  const key = loadSecret(source)
-  if (key.length !== DATABASE_KEY_BYTES) {
-    throw new RoadveilError(
-      'ERR_KEY_INVALID',
-      `${source.file} has ${key.length} bytes, not ${DATABASE_KEY_BYTES}`,
-    )
-  }
-  return key
 }

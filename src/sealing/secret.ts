@@ -7,6 +7,8 @@ import {
   fsyncSync,
   openSync,
   readFileSync,
+  renameSync,
+  rmSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -30,13 +32,19 @@ const MAX_SECRET_BYTES = 64 * 1024
  *
  * Throws ERR_SECRET_FILE when it can't be read, is not a regular file of a sane size, belongs to someone else or others may read it.
  */
-export function loadSecret({ name, file, env }: SecretSource): Buffer {
+export function loadSecret(source: SecretSource): Buffer {
+  const credential = credentialOf(source)
+  return credential === undefined
+    ? readSecretFile(source.file, { private: true })
+    : readSecretFile(credential, { private: false })
+}
+
+/** The systemd credential that stands in for the file, where the service has one. Nobody but systemd can replace it. */
+export function credentialOf({ name, env }: Pick<SecretSource, 'name' | 'env'>): string | undefined {
   const folder = env['CREDENTIALS_DIRECTORY']
-  if (folder !== undefined && folder !== '') {
-    const credential = join(folder, name)
-    if (existsSync(credential)) return readSecretFile(credential, { private: false })
-  }
-  return readSecretFile(file, { private: true })
+  if (folder === undefined || folder === '') return undefined
+  const credential = join(folder, name)
+  return existsSync(credential) ? credential : undefined
 }
 
 function readSecretFile(file: string, check: { readonly private: boolean }): Buffer {
@@ -80,6 +88,30 @@ export function createPublicFile(file: string, bytes: Uint8Array): void {
   createFile(file, bytes, 0o644)
 }
 
+/**
+ * Puts a secret in the place of another, under the same promises as `createSecretFile`: at every moment the name holds the old one
+ * or the new one, whole.
+ *
+ * Throws ERR_SECRET_FILE when it can't be written.
+ */
+export function replaceSecretFile(file: string, bytes: Uint8Array): void {
+  const temporary = `${file}.new`
+  // What an interrupted try left never came into use.
+  rmSync(temporary, { force: true })
+  createFile(temporary, bytes, 0o600)
+  moveFile(temporary, file)
+}
+
+/** Gives a file its name for good: on disk when this returns. Throws ERR_SECRET_FILE. */
+export function moveFile(from: string, to: string): void {
+  try {
+    renameSync(from, to)
+    syncFolder(dirname(to))
+  } catch (cause) {
+    throw new RoadveilError('ERR_SECRET_FILE', `cannot write ${to}`, { cause })
+  }
+}
+
 function createFile(file: string, bytes: Uint8Array, mode: number): void {
   let descriptor: number
   try {
@@ -101,10 +133,14 @@ function createFile(file: string, bytes: Uint8Array, mode: number): void {
   } finally {
     closeSync(descriptor)
   }
-  const folder = openSync(dirname(file), 'r')
+  syncFolder(dirname(file))
+}
+
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r')
   try {
-    fsyncSync(folder)
+    fsyncSync(descriptor)
   } finally {
-    closeSync(folder)
+    closeSync(descriptor)
   }
 }

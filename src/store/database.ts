@@ -62,6 +62,36 @@ export function openDatabase({ file, key, maxSizeMiB }: DatabaseFile): StoreData
   }
 }
 
+/**
+ * Puts a database file that nobody has open under another key. Not safe against interruption: only for a copy that is thrown away
+ * then.
+ *
+ * Throws what `openDatabase` does.
+ */
+export function rekeyCopy(file: string, key: Buffer, newKey: Buffer): void {
+  const db = new Database(file, { timeout: LOCK_WAIT_MS })
+  try {
+    unlock(db, key)
+    db.pragma('temp_store = MEMORY')
+    db.pragma('locking_mode = EXCLUSIVE')
+    leaveWal(db)
+    const raw = rawKey(newKey)
+    db.rekey(raw)
+    raw.fill(0)
+  } catch (error) {
+    throw storeError(error)
+  } finally {
+    db.close()
+  }
+}
+
+/** Brings everything into the database file itself, and keeps the lock on it. Until it is opened again there is no log beside it. */
+export function leaveWal(db: StoreDatabase): void {
+  db.pragma('wal_checkpoint(TRUNCATE)')
+  const mode = db.pragma('journal_mode = DELETE', { simple: true })
+  if (mode !== 'delete') throw new RoadveilError('ERR_STORE_PRAGMA', `journal_mode is ${String(mode)}`)
+}
+
 function prepareFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const stat = lstatSync(folder)
@@ -94,9 +124,13 @@ function prepareFile(file: string): void {
 function unlock(db: StoreDatabase, key: Buffer): void {
   db.pragma("cipher = 'sqlcipher'")
   db.pragma('legacy = 4')
-  const raw = Buffer.from(`x'${key.toString('hex')}'`, 'latin1')
+  const raw = rawKey(key)
   db.key(raw)
   raw.fill(0)
+}
+
+function rawKey(key: Buffer): Buffer {
+  return Buffer.from(`x'${key.toString('hex')}'`, 'latin1')
 }
 
 function setPragmas(db: StoreDatabase, maxSizeMiB: number): void {

@@ -3,6 +3,7 @@ import type { EpochMs } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 import type { Audit } from './audit.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
+import { MANIFEST_INDEX, type OuterLayer } from './outer-layer.ts'
 import type { Space } from './space.ts'
 
 /** Sealed evidence as the store takes it; what is in it is not the store's business. */
@@ -44,7 +45,7 @@ export interface EvidenceShelf {
 
 export function evidenceShelf(
   db: StoreDatabase,
-  { audit, space }: { audit: Audit; space: Space },
+  { audit, space, layer }: { audit: Audit; space: Space; layer: OuterLayer },
 ): EvidenceShelf {
   const known = db.prepare<[string, string], { sha256: string }>(
     `SELECT ciphertext_sha256 AS sha256 FROM evidence WHERE evidence_id = ?
@@ -67,6 +68,7 @@ export function evidenceShelf(
   return {
     commit({ evidenceId, manifest, ciphertextSha256, chunks }, about) {
       const at = Math.trunc(about.at)
+      const cover = layer.begin(evidenceId, at)
       return transact(db, () => {
         const before = known.get(evidenceId, evidenceId)
         if (before?.sha256 === ciphertextSha256) return 'already'
@@ -89,8 +91,9 @@ export function evidenceShelf(
           bytes,
           chunks.length,
         )
-        insertManifest.run(sequence, manifest)
-        chunks.forEach((chunk, index) => insertChunk.run(sequence, index, chunk))
+        layer.keep(sequence, cover)
+        insertManifest.run(sequence, cover.cover(manifest, MANIFEST_INDEX))
+        chunks.forEach((chunk, index) => insertChunk.run(sequence, index, cover.cover(chunk, index)))
         insertOutbox.run(sequence, at)
         audit.append('evidence-committed', { evidenceId, sequence, ciphertextSha256, bytes }, at)
         return 'stored'

@@ -12,9 +12,18 @@ export function storeError(error: unknown): unknown {
   return code ? new RoadveilError(code, `the store failed with ${error.code}`, { cause: error }) : error
 }
 
+/** Turns a failure of the file system into a coded error with this message, and leaves the rest to `storeError`. */
+export function fileError(error: unknown, message: string): unknown {
+  if (!(error instanceof Error) || !('syscall' in error)) return storeError(error)
+  const isFull = 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+  return new RoadveilError(isFull ? 'ERR_STORE_FULL' : 'ERR_STORE_IO', message, { cause: error })
+}
+
 function codeOf(sqlite: string): ErrorCode | undefined {
   if (sqlite === 'SQLITE_FULL') return 'ERR_STORE_FULL'
   if (sqlite === 'SQLITE_NOTADB') return 'ERR_STORE_KEY'
+  // A change of key put another file in its place while the lock was waited for.
+  if (sqlite === 'SQLITE_READONLY_DBMOVED') return 'ERR_STORE_LOCKED'
   if (sqlite.startsWith('SQLITE_CORRUPT')) return 'ERR_STORE_CORRUPT'
   if (sqlite.startsWith('SQLITE_BUSY') || sqlite.startsWith('SQLITE_LOCKED')) return 'ERR_STORE_LOCKED'
   if (/^SQLITE_(IOERR|CANTOPEN|READONLY|PERM)/.test(sqlite)) return 'ERR_STORE_IO'

@@ -13,17 +13,19 @@ export interface StoredEvidence {
   readonly attempts: number
   /** Why the last attempt failed. */
   readonly lastErrorCode: string | null
-  readonly hold: {
+  /** The oldest first. */
+  readonly holds: readonly {
     readonly caseNumber: string | null
     readonly reason: string
     readonly by: string
     readonly at: EpochMs
-  } | null
+  }[]
 }
 
 export interface StoreCounts {
   /** Without a receipt. */
   readonly pending: number
+  /** That a hold is on. */
   readonly holds: number
   readonly tombstones: number
   /** When the oldest one without a receipt was stored. */
@@ -39,26 +41,28 @@ export interface Inventory {
   counts(): StoreCounts
 }
 
-interface Row extends Omit<StoredEvidence, 'hold' | 'state' | 'attempts'> {
+interface Row extends Omit<StoredEvidence, 'holds' | 'state' | 'attempts'> {
+  sequence: number
   deliveredAt: number | null
   attempts: number | null
-  caseNumber: string | null
-  reason: string | null
-  placedBy: string
-  placedAt: number
 }
+
+type HoldRow = StoredEvidence['holds'][number] & { sequence: number }
 
 export function inventoryOf(db: StoreDatabase): Inventory {
   const list = db.prepare<[], Row>(
-    `SELECT evidence_id AS evidenceId, camera, judged_at AS judgedAt, committed_at AS committedAt,
+    `SELECT sequence, evidence_id AS evidenceId, camera, judged_at AS judgedAt, committed_at AS committedAt,
       ciphertext_bytes AS ciphertextBytes,
-      delivered_at AS deliveredAt, attempts, last_error AS lastErrorCode,
-      case_number AS caseNumber, reason, placed_by AS placedBy, placed_at AS placedAt
-     FROM evidence LEFT JOIN outbox USING (sequence) LEFT JOIN hold USING (sequence) ORDER BY sequence`,
+      delivered_at AS deliveredAt, attempts, last_error AS lastErrorCode
+     FROM evidence LEFT JOIN outbox USING (sequence) ORDER BY sequence`,
+  )
+  const holds = db.prepare<[], HoldRow>(
+    `SELECT held.sequence, case_number AS caseNumber, reason, placed_by AS "by", placed_at AS "at"
+     FROM held JOIN legal_hold USING (hold_number) ORDER BY hold_number`,
   )
   const counts = db.prepare<[], StoreCounts>(
     `SELECT count(*) FILTER (WHERE delivered_at IS NULL) AS pending,
-      (SELECT count(*) FROM hold) AS holds, (SELECT count(*) FROM tombstone) AS tombstones,
+      (SELECT count(DISTINCT sequence) FROM held) AS holds, (SELECT count(*) FROM tombstone) AS tombstones,
       min(committed_at) FILTER (WHERE delivered_at IS NULL) AS oldestPendingAt,
       coalesce(sum(ciphertext_bytes), 0) AS bytes FROM evidence`,
   )
@@ -71,15 +75,23 @@ export function inventoryOf(db: StoreDatabase): Inventory {
   }
 
   return {
-    list: () =>
-      query(() => list.all()).map(
-        ({ deliveredAt, attempts, caseNumber, reason, placedBy, placedAt, ...row }) => ({
-          ...row,
-          state: deliveredAt === null ? 'pending' : 'delivered',
-          attempts: attempts ?? 0,
-          hold: reason === null ? null : { caseNumber, reason, by: placedBy, at: placedAt },
-        }),
-      ),
+    list() {
+      const bySequence = Map.groupBy(
+        query(() => holds.all()),
+        ({ sequence }) => sequence,
+      )
+      return query(() => list.all()).map(({ sequence, deliveredAt, attempts, ...row }) => ({
+        ...row,
+        state: deliveredAt === null ? 'pending' : 'delivered',
+        attempts: attempts ?? 0,
+        holds: (bySequence.get(sequence) ?? []).map(({ caseNumber, reason, by, at }) => ({
+          caseNumber,
+          reason,
+          by,
+          at,
+        })),
+      }))
+    },
     counts: () => query(() => counts.get()) ?? none,
   }
 }

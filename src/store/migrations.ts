@@ -93,6 +93,83 @@ const MIGRATIONS = [
   ) STRICT;
   INSERT INTO meta VALUES (0, 0, '', 0, '', NULL);
   `,
+  `
+  -- Tells this log from one that begins anew, or that another database holds.
+  ALTER TABLE meta ADD COLUMN audit_log_id TEXT NOT NULL DEFAULT '';
+  UPDATE meta SET audit_log_id = lower(hex(randomblob(16)));
+
+  -- The last signed checkpoints of the audit log.
+  CREATE TABLE checkpoint (
+    sequence INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL,
+    issued_at INTEGER NOT NULL,
+    envelope BLOB NOT NULL
+  ) STRICT;
+
+  CREATE INDEX audit_pruned ON audit (sequence) WHERE kind = 'audit-pruned';
+  `,
+  `
+  -- One half of each day's key; the other half lies in a file of its own.
+  CREATE TABLE day_key (
+    day_key_id TEXT PRIMARY KEY,
+    -- UTC, YYYY-MM-DD.
+    day TEXT NOT NULL,
+    half BLOB NOT NULL CHECK (length(half) = 32)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The key of each evidence, wrapped with its day's. Evidence from before there were any has none until the next purge.
+  CREATE TABLE evidence_key (
+    sequence INTEGER PRIMARY KEY REFERENCES evidence ON DELETE CASCADE,
+    day_key_id TEXT NOT NULL REFERENCES day_key ON DELETE RESTRICT,
+    wrapped BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX evidence_key_day ON evidence_key (day_key_id);
+
+  -- Signed accounts of what was deleted.
+  CREATE TABLE certificate (
+    certificate_number INTEGER PRIMARY KEY AUTOINCREMENT,
+    issued_at INTEGER NOT NULL,
+    envelope BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX certificate_issued ON certificate (issued_at);
+  -- The last audit row whose deletions are in a certificate; what was deleted before there were any is in none.
+  ALTER TABLE meta ADD COLUMN certified_through INTEGER NOT NULL DEFAULT 0;
+  UPDATE meta SET certified_through = audit_head_sequence;
+  `,
+  `
+  CREATE TABLE legal_hold (
+    hold_number INTEGER PRIMARY KEY AUTOINCREMENT,
+    case_number TEXT,
+    reason TEXT NOT NULL,
+    placed_by TEXT NOT NULL,
+    placed_at INTEGER NOT NULL,
+    -- On one evidence, or on everything that fits all of what is set, whenever it is stored.
+    sequence INTEGER REFERENCES evidence ON DELETE RESTRICT,
+    camera TEXT,
+    rule_id TEXT,
+    judged_from INTEGER,
+    judged_until INTEGER,
+    CHECK (sequence IS NOT NULL OR case_number IS NOT NULL),
+    CHECK ((sequence IS NULL) <> (coalesce(camera, rule_id, judged_from, judged_until) IS NULL))
+  ) STRICT;
+  INSERT INTO legal_hold (case_number, reason, placed_by, placed_at, sequence)
+    SELECT case_number, reason, placed_by, placed_at, sequence FROM hold ORDER BY placed_at;
+  DROP TABLE hold;
+  CREATE INDEX legal_hold_evidence ON legal_hold (sequence);
+
+  CREATE VIEW held AS SELECT evidence.sequence, hold_number FROM evidence JOIN legal_hold ON
+    legal_hold.sequence = evidence.sequence
+    OR (legal_hold.sequence IS NULL
+      AND coalesce(legal_hold.camera, evidence.camera) = evidence.camera
+      AND coalesce(legal_hold.rule_id, evidence.rule_id) = evidence.rule_id
+      AND coalesce(judged_from, judged_at) <= judged_at
+      AND coalesce(judged_until, judged_at + 1) > judged_at);
+
+  -- For the holds on criteria, what the foreign key is for the others.
+  CREATE TRIGGER held_stays BEFORE DELETE ON evidence
+    WHEN EXISTS (SELECT 1 FROM held WHERE held.sequence = OLD.sequence)
+    BEGIN SELECT RAISE(ABORT, 'a legal hold is on it'); END;
+  `,
 ]
 
 /** Brings the store to this program's version, each step whole or not at all. Throws ERR_STORE_VERSION for a newer store. */

@@ -4,6 +4,7 @@ import { RoadveilError } from '../errors.ts'
 import type { Audit } from './audit.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
 import type { DeleteEvidence } from './deletion.ts'
+import { type Covered, MANIFEST_INDEX, type OuterLayer } from './outer-layer.ts'
 import type { Space } from './space.ts'
 
 /** One sealed evidence that the city has not confirmed. */
@@ -23,9 +24,9 @@ export type Settlement = 'deleted' | 'held' | 'already' | 'kept'
 export interface Outbox {
   /** At most `limit` entries whose time has come, the oldest first. */
   due(now: EpochMs, limit: number): readonly OutboxEntry[]
-  /** The signed manifest. Throws ERR_EVIDENCE_UNKNOWN. */
+  /** The signed manifest. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY. */
   manifest(evidenceId: string): Uint8Array
-  /** The chunk with this index, from 0. Throws ERR_EVIDENCE_UNKNOWN. */
+  /** The chunk with this index, from 0. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY. */
   chunk(evidenceId: string, index: number): Uint8Array
   /** Notes an attempt that failed, and not to try again before `nextAt`; of evidence that a receipt has settled meanwhile nothing is noted. */
   recordAttempt(
@@ -54,8 +55,9 @@ export function outboxOf(
     deviceId,
     audit,
     space,
+    layer,
     deleteEvidence,
-  }: { deviceId: string; audit: Audit; space: Space; deleteEvidence: DeleteEvidence },
+  }: { deviceId: string; audit: Audit; space: Space; layer: OuterLayer; deleteEvidence: DeleteEvidence },
 ): Outbox {
   // An attempt that lies in the future means that the clock went back since: waiting for it could take years.
   const due = db.prepare<{ now: number; limit: number }, OutboxEntry>(
@@ -63,19 +65,23 @@ export function outboxOf(
      FROM outbox JOIN evidence USING (sequence)
      WHERE due_at <= :now OR coalesce(last_attempt_at, committed_at) > :now ORDER BY sequence LIMIT :limit`,
   )
-  const manifest = db.prepare<[string], { envelope: Buffer }>(
-    'SELECT envelope FROM manifest JOIN evidence USING (sequence) WHERE evidence_id = ?',
+  const manifest = db.prepare<[string], Covered>(
+    `SELECT evidence_id AS evidenceId, envelope AS bytes, day_key_id AS dayKeyId, wrapped
+     FROM evidence JOIN manifest USING (sequence) LEFT JOIN evidence_key USING (sequence) WHERE evidence_id = ?`,
   )
-  const chunk = db.prepare<[string, number], { bytes: Buffer }>(
-    'SELECT bytes FROM chunk WHERE sequence = (SELECT sequence FROM evidence WHERE evidence_id = ?) AND chunk_index = ?',
+  const chunk = db.prepare<[string, number], Covered>(
+    `SELECT evidence_id AS evidenceId, bytes, day_key_id AS dayKeyId, wrapped
+     FROM evidence JOIN chunk USING (sequence) LEFT JOIN evidence_key USING (sequence)
+     WHERE evidence_id = ? AND chunk_index = ?`,
   )
   const attempt = db.prepare<[number, number, string, string]>(
     `UPDATE outbox SET attempts = attempts + 1, last_attempt_at = ?, due_at = ?, last_error = ?
      WHERE sequence = (SELECT sequence FROM evidence WHERE evidence_id = ?)`,
   )
   const standing = db.prepare<[string], Standing>(
-    `SELECT sequence, ciphertext_sha256 AS sha256, delivered_at AS deliveredAt, placed_at IS NOT NULL AS held
-     FROM evidence LEFT JOIN hold USING (sequence) WHERE evidence_id = ?`,
+    `SELECT sequence, ciphertext_sha256 AS sha256, delivered_at AS deliveredAt,
+      EXISTS (SELECT 1 FROM held WHERE held.sequence = evidence.sequence) AS held
+     FROM evidence WHERE evidence_id = ?`,
   )
   const buried = db.prepare<[string], { sha256: string }>(
     'SELECT ciphertext_sha256 AS sha256 FROM tombstone WHERE evidence_id = ?',
@@ -112,13 +118,13 @@ export function outboxOf(
     manifest(evidenceId) {
       const row = query(() => manifest.get(evidenceId))
       if (!row) throw unknown(evidenceId)
-      return row.envelope
+      return layer.open(row, MANIFEST_INDEX)
     },
 
     chunk(evidenceId, index) {
       const row = query(() => chunk.get(evidenceId, index))
       if (!row) throw unknown(evidenceId)
-      return row.bytes
+      return layer.open(row, index)
     },
 
     recordAttempt(evidenceId, { at, nextAt, errorCode }) {

@@ -14,7 +14,9 @@ export interface BoxFiles {
   readonly directory: string
   readonly config: string
   readonly signingKey: string
+  /** The database key, wrapped for the device key. */
   readonly databaseKey: string
+  readonly deviceKey: string
   readonly ca: string
   readonly certificate: string
   readonly key: string
@@ -63,6 +65,7 @@ export function trialLayout(directory: string): TrialLayout {
       config: join(box, 'roadveil.yaml'),
       signingKey: join(box, 'keys', 'device.pem'),
       databaseKey: join(box, 'keys', 'database.key'),
+      deviceKey: join(box, 'keys', 'device.key'),
       ca: join(box, 'pki', 'ca.pem'),
       certificate: join(box, 'pki', 'device.pem'),
       key: join(box, 'pki', 'device.key'),

@@ -45,12 +45,16 @@ connection_messages true
 /** The rights list: a device reaches only what lies below its own name, the receiver only what the city needs. */
 export function mosquittoRights(prefix: string): string {
   return `pattern write ${prefix}/v1/+/%u/status
+pattern write ${prefix}/v1/+/%u/checkpoint
+pattern write ${prefix}/v1/+/%u/endorsement/+
 pattern write ${prefix}/v1/+/%u/evidence/+/manifest
 pattern write ${prefix}/v1/+/%u/evidence/+/chunk/+
 pattern read ${prefix}/v1/+/%u/receipt/+
 
 user ${RECEIVER_NAME}
 topic read ${prefix}/v1/+/+/status
+topic read ${prefix}/v1/+/+/checkpoint
+topic read ${prefix}/v1/+/+/endorsement/+
 topic read ${prefix}/v1/+/+/evidence/+/manifest
 topic read ${prefix}/v1/+/+/evidence/+/chunk/+
 topic write ${prefix}/v1/+/+/receipt/+

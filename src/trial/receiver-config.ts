@@ -25,7 +25,8 @@ receiptKeyFile: ${local(city.receiptKey)}
 # Opened evidence: SITE/DEVICE/EVIDENCE/
 outputDirectory: ${local(city.evidence)}
 
-# Evidence that is still coming in (encrypted), and quarantine/ for what was refused.
+# Evidence that is still coming in (encrypted), quarantine/ for what was refused, checkpoints/ of the boxes' audit logs, and
+# alarms/ where one contradicts what was witnessed: keep a backup of these two.
 stateDirectory: ${local(city.state)}
 quarantineMaxMiB: 1024
 `

@@ -4,7 +4,8 @@ import { dirname, join, resolve } from 'node:path'
 import { RoadveilError } from '../errors.ts'
 import { isSlug, isTopicPrefix } from '../protocol/topics.ts'
 import { createCityIdentity, identityFile } from '../sealing/identity.ts'
-import { createDatabaseKey, createSigningKey } from '../sealing/keys.ts'
+import { createDatabaseKey } from '../sealing/database-key.ts'
+import { createSigningKey } from '../sealing/keys.ts'
 import { createPublicFile, createSecretFile } from '../sealing/secret.ts'
 import { type TrialLayout, trialLayout } from './layout.ts'
 import { mosquittoConfig, mosquittoRights, RECEIVER_NAME } from './mosquitto.ts'
@@ -58,7 +59,7 @@ export async function createTrial(directory: string, options: TrialOptions): Pro
     privateFile: layout.box.signingKey,
     publicFile: join(layout.city.devices, `${options.device}.pem`),
   })
-  createDatabaseKey(layout.box.databaseKey)
+  await createDatabaseKey({ ...layout.box, recovery: recipients.recovery })
 
   const brokerUrl = `mqtts://${options.hosts[0]}:${options.port}`
   const asRoot = process.getuid?.() === 0

@@ -4,6 +4,7 @@ import type { EpochMs } from '../domain/frame.ts'
 import type { Logger } from '../log.ts'
 import { PURGE_JOB } from '../retention/purge.ts'
 import { startRetention } from '../retention/schedule.ts'
+import type { SignAccount } from '../store/certificate.ts'
 import type { Store } from '../store/open.ts'
 
 /** Retention as vault runs it, and what status says about it. */
@@ -17,16 +18,17 @@ export interface Purging {
  * No right clock is behind this. A constant of the source, since a file's time would come from the very clock that is
  * in question.
  */
-const WRITTEN_AFTER = Date.parse('2026-01-01T00:00:00Z')
+export const WRITTEN_AFTER = Date.parse('2026-01-01T00:00:00Z')
 
 export function createPurging(deps: {
   readonly config: Config
   readonly store: Pick<Store, 'expiry'>
+  readonly sign: SignAccount
   /** The host's clock. */
   readonly now: () => EpochMs
   readonly logger: Logger
 }): Purging {
-  const { config, store, now, logger } = deps
+  const { config, store, sign, now, logger } = deps
   const { schedule, ...policy } = config.retention
   const { timeZone } = config.site
   const { directory } = config.logs
@@ -41,6 +43,7 @@ export function createPurging(deps: {
           schedule,
           timeZone,
           clock: now,
+          sign,
           logger,
         },
         signal,

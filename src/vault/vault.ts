@@ -8,14 +8,19 @@ import type { Logger } from '../log.ts'
 import { verifyReceipt } from '../sealing/receipt.ts'
 import { openStore } from '../store/open.ts'
 import { VERSION } from '../version.ts'
+import { checkAtStart, recordStart, reportAudit } from './audit.ts'
+import { accountSigner, readCertificates } from './certificates.ts'
 import { createDesk } from './desk.ts'
 import { createIntake } from './intake.ts'
-import { loadVaultKeys } from './keys.ts'
+import { settleRotation } from './key-change.ts'
+import { loadVaultKeys, openWith, warnAboutKeys, wipe } from './keys.ts'
 import { createOutbox } from './outbox.ts'
 import { createPurging } from './purging.ts'
 import { readStatus } from './status.ts'
+import { createSubjectDesk } from './subject.ts'
 import { keepRunning, logWarnings } from './supervision.ts'
 import { createVisionBoard } from './vision-board.ts'
+import { createWitness } from './witness.ts'
 
 /**
  * The process that has the keys, the store and the way to the city, and never sees a raw pixel. Runs until the signal
@@ -23,7 +28,7 @@ import { createVisionBoard } from './vision-board.ts'
  *
  * A broker that cannot be reached, or a part that fails, does not stop the others: what vision sends is always taken in.
  *
- * @throws ERR_SECRET_FILE, ERR_KEY_INVALID, what `openStore` throws, ERR_CHANNEL_BUSY, ERR_RUNTIME_DIRECTORY
+ * @throws ERR_SECRET_FILE, ERR_KEY_INVALID, ERR_KEY_WRAP, what `openStore` throws, ERR_CHANNEL_BUSY, ERR_RUNTIME_DIRECTORY
  */
 export async function runVault(
   config: Config,
@@ -35,31 +40,42 @@ export async function runVault(
   const keys = await loadVaultKeys(config, process.env)
   const deviceId = config.device.id
   const { file, maxSizeMiB } = config.store
-  using store = openStore({ file, key: keys.database, maxSizeMiB, deviceId, logger })
-  keys.database.fill(0)
-  try {
-    store.audit.verify()
-  } catch (error) {
-    // Whoever changed it will not be helped by a box that stops: evidence goes on, people are told.
-    logger.error('the audit log is not what was written', { error })
-  }
+  const { opened, key } = openWith(keys, (key) => openStore({ file, key, maxSizeMiB, deviceId, logger }))
+  using store = opened
+  settleRotation(config, { ...keys, key, env: process.env, logger })
+  wipe(keys)
+  warnAboutKeys(keys, config, logger)
+  const checked = { store, deviceId, signers: keys.signers }
+  recordStart(store, { version: VERSION, signingKeyId: keys.signing.id }, { at: startedAt, logger })
 
   const outbox = createOutbox(store)
+  const site = config.site.id
   const forwarder = createForwarder({
     outbox,
+    endorsements: keys.endorsements,
+    checkpoints: createWitness({ store, site, device: deviceId, signingKey: keys.signing, now, logger }),
     broker: keys.broker,
-    station: { prefix: config.broker.topicPrefix, site: config.site.id, device: deviceId },
+    station: { prefix: config.broker.topicPrefix, site, device: deviceId },
     verifyReceipt: (envelope) => verifyReceipt(envelope, keys.receipt, { deviceId }),
     softwareVersion: VERSION,
     logger,
     now,
   })
-  const purging = createPurging({ config, store, now, logger })
+  const sign = accountSigner(config, keys.signing)
+  const purging = createPurging({ config, store, sign, now, logger })
   const board = createVisionBoard(now)
   const status = () => readStatus({ config, store, board, outbox, forwarder, purging, startedAt, now })
 
   await using sockets = new AsyncDisposableStack()
-  const handler = createDesk({ store, readStatus: status, now, logger })
+  const handler = createDesk({
+    store,
+    reportAudit: (witnessed) => reportAudit(checked, { witnessed, signal }),
+    subjects: createSubjectDesk({ config, store, sign, now, logger }),
+    readCertificates: (after) => readCertificates(checked, after),
+    readStatus: status,
+    now,
+    logger,
+  })
   const { runtimeDirectory } = config
   sockets.use(await listenForControl({ runtimeDirectory, handler, logger }))
   const intake = createIntake({
@@ -88,6 +104,7 @@ export async function runVault(
 
   const part = { signal, logger }
   await Promise.all([
+    checkAtStart(checked, part),
     keepRunning('delivery', async (until) => forwarder.run(until), part),
     keepRunning('retention', async (until) => purging.run(until), part),
     keepRunning(

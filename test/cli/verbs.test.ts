@@ -20,7 +20,11 @@ const VERBS = [
   'evidence list',
   'evidence hold',
   'evidence release',
+  'evidence holds',
   'audit verify',
+  'purge certificates',
+  'subject export',
+  'subject erase',
   'key rotate',
   'key rewrap',
   'key export-public',
@@ -65,6 +69,9 @@ await t.test('wrong usage ends with 2, says what is wrong and what to do, and an
     [['init', 'x', '--broker-port', '0'], /from 1 to 65535/],
     [['evidence', 'hold', '0f8fad5b-d9cb-469f-a165-70867728950e'], /required option.*--reason/],
     [['evidence', 'hold', '../x', '--reason', 'y'], /not an evidence id/],
+    [['evidence', 'hold', '--case', '7/26', '--reason', 'y'], /one of --camera, --rule and --time-span/],
+    [['subject', 'export', '--camera', 'north'], /one of --evidence and --time-span/],
+    [['subject', 'erase', '--time-span', '2026-03-01/2026-03-02'], /must be FROM\/TO, with zone/],
     [['evidence'], /a verb is missing/],
   ]
   const folder = shortFolder(t)
@@ -181,6 +188,8 @@ await t.test('what asks the vault ends with 4 when none runs', async (t) => {
     ['audit', 'verify'],
     ['evidence', 'hold', id, '--reason', 'court order'],
     ['evidence', 'release', id, '--reason', 'case closed'],
+    ['purge', 'certificates'],
+    ['subject', 'export', '--evidence', id],
   ]) {
     const { code, stdout, stderr } = await roadveil([...args, '--config', file])
     t.equal(code, 4, args.join(' '))

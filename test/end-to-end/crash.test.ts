@@ -4,13 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { sceneCamera } from '../../scripts/demo/trial.ts'
 import { connectVault } from '../../src/channel/link.ts'
-import { loadDatabaseKey } from '../../src/sealing/keys.ts'
 import { openStore } from '../../src/store/open.ts'
+import { loadStoreKeys } from '../../src/vault/keys.ts'
 import { VERSION } from '../../src/version.ts'
 import type { RoadveilProcess } from '../cli/roadveil.ts'
 import { syntheticEvidence } from '../support/evidence.ts'
 import { keptLog } from '../support/kept-log.ts'
-import { noModels } from '../support/models.ts'
 import { SCENE_FILE } from '../support/scene.ts'
 import {
   killed,
@@ -36,7 +35,7 @@ function chunksUnderWay({ trial }: Town): number {
 
 /** What the box's own record says, read when its processes are gone. */
 function recorded({ config }: Town) {
-  const key = loadDatabaseKey({ name: 'none', file: config.store.keyFile, env: {} })
+  const { database: key } = loadStoreKeys(config, {})
   const { file, maxSizeMiB } = config.store
   using store = openStore({ file, key, maxSizeMiB, deviceId: config.device.id })
   const { rows } = store.audit.verify()
@@ -133,7 +132,7 @@ await t.test(
   },
 )
 
-await t.test('a whole box goes on after each of its processes is killed', { skip: noModels }, async (t) => {
+await t.test('a whole box goes on after each of its processes is killed', async (t) => {
   const source = { url: `file:${SCENE_FILE}`, replay: 'fast' }
   const town = await setUpTown(t, [sceneCamera('cam-1', source)])
   const box = town.startBox('run')

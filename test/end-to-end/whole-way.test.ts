@@ -81,8 +81,13 @@ await t.test('from an RTSP camera to the city, and nothing is left on the box', 
   await t.test('evidence waits on the box for the city, sealed', async (t) => {
     await waitFor('evidence is in the outbox', async () => ((await quickStatus(town))?.store.outbox ?? 0) > 0)
     const rows = await town.evidenceOnBox()
-    t.match(rows, [{ camera: 'cam-1', state: 'outbox', hold: null }])
-    t.match(namesIn(join(boxFolder, 'state')).sort(), ['store.db', 'store.db-wal', 'store.db.ballast', 'store.db.days'])
+    t.match(rows, [{ camera: 'cam-1', state: 'outbox', holds: [] }])
+    t.match(namesIn(join(boxFolder, 'state')).sort(), [
+      'store.db',
+      'store.db-wal',
+      'store.db.ballast',
+      'store.db.days',
+    ])
     t.ok(
       filesBelow(boxFolder).some(({ bytes }) => bytes.length > 1_000_000),
       'it lies in the store',

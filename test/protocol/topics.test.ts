@@ -2,7 +2,9 @@ import t from 'tap'
 import { isRoadveilError } from '../../src/errors.ts'
 import { decodeStatus, encodeStatus, type Status } from '../../src/protocol/status.ts'
 import {
+  checkpointTopic,
   chunkTopic,
+  endorsementTopic,
   manifestTopic,
   parseTopic,
   receiptTopic,
@@ -11,11 +13,14 @@ import {
 
 const station = { prefix: 'city/cameras', site: 'hill-street', device: 'box-1' }
 const who = { site: 'hill-street', device: 'box-1' }
+const keyId = '0123456789abcdef'
 const evidenceId = '0b0c9c5e-7a68-4a4c-9d11-2f6f1f0e5a11'
 
 await t.test('every topic that is written is read back', async (t) => {
   const read = (topic: string): unknown => parseTopic(station.prefix, topic)
   t.strictSame(read(statusTopic(station)), { ...who, kind: 'status' })
+  t.strictSame(read(checkpointTopic(station)), { ...who, kind: 'checkpoint' })
+  t.strictSame(read(endorsementTopic(station, keyId)), { ...who, kind: 'endorsement', keyId })
   t.strictSame(read(manifestTopic(station, evidenceId)), { ...who, kind: 'manifest', evidenceId })
   t.strictSame(read(chunkTopic(station, evidenceId, 41)), { ...who, kind: 'chunk', evidenceId, index: 41 })
   t.strictSame(read(receiptTopic(station, evidenceId)), { ...who, kind: 'receipt', evidenceId })
@@ -48,6 +53,10 @@ await t.test('nothing else is read as a topic', async (t) => {
     good.replace('chunk', 'chunks'),
     manifestTopic(station, evidenceId) + '/0',
     statusTopic(station) + '/x',
+    checkpointTopic(station) + '/x',
+    endorsementTopic(station, keyId) + '/x',
+    endorsementTopic(station, keyId.toUpperCase()),
+    endorsementTopic(station, '..'),
     receiptTopic(station, evidenceId) + '/x',
     'city/cameras/v1',
     'x'.repeat(100_000),
@@ -60,6 +69,8 @@ await t.test('nothing else is read as a topic', async (t) => {
 await t.test('hundreds of mutated topics are read back as they were or refused with the code', async (t) => {
   const topics = [
     statusTopic(station),
+    checkpointTopic(station),
+    endorsementTopic(station, keyId),
     manifestTopic(station, evidenceId),
     chunkTopic(station, evidenceId, 12),
     receiptTopic(station, evidenceId),

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import type { PurgeAccount } from '../../src/domain/purge.ts'
 import type { LogFields } from '../../src/log.ts'
 import { isPlausible } from '../../src/retention/policy.ts'
 import { purge, type PurgeDeps } from '../../src/retention/purge.ts'
@@ -11,7 +12,9 @@ import { aboutAt, openTestStore, receiptFor, sealedFixture } from '../store/stor
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const START = Date.parse('2026-03-01T08:00:00.000Z')
-const policy = { tombstoneDays: 365, auditDays: 730, logDays: 30 }
+const policy = { tombstoneDays: 365, auditDays: 730, logDays: 30, certificateDays: 1095 }
+
+const sign = (account: PurgeAccount): Buffer => Buffer.from(JSON.stringify(account))
 
 function depsFor(
   store: Store,
@@ -25,7 +28,7 @@ function depsFor(
     error: quiet,
     warn: (_: string, fields?: LogFields) => warnings.push(fields),
   }
-  return { store: store.expiry, policy, builtAt: START - 30 * DAY, logger, warnings, ...change }
+  return { store: store.expiry, policy, builtAt: START - 30 * DAY, sign, logger, warnings, ...change }
 }
 
 async function run(
@@ -84,9 +87,70 @@ await t.test('a purge deletes by each kind’s policy, and never what has no rec
   t.match(store.inventory.counts(), { pending: 1, tombstones: 0 })
   t.match(store.inventory.list(), [{ evidenceId: pending.evidenceId, state: 'pending' }])
   t.same(store.outbox.chunk(pending.evidenceId, 0), pending.chunks[0])
-  t.match(store.audit.list(1), [{ kind: 'purge', details: { evidence: 0, tombstones: 1, logs: 0 } }])
+  t.match(store.audit.list(2), [
+    { kind: 'purge-certified' },
+    { kind: 'purge', details: { evidence: 0, tombstones: 1, logs: 0 } },
+  ])
   store.audit.verify()
 })
+
+await t.test(
+  'each purge that deletes leaves a certificate of all that went since the last one',
+  async (t) => {
+    using store = openTestStore(t.testdir())
+    const accounts = (): PurgeAccount[] =>
+      store.certificates
+        .list(0, 100)
+        .map(({ envelope }) => JSON.parse(Buffer.from(envelope).toString()) as PurgeAccount)
+    const [first, second, third] = [sealedFixture(), sealedFixture(), sealedFixture()]
+    for (const [i, sealed] of [first, second, third].entries()) {
+      store.evidence.commit(sealed, aboutAt(START + i * HOUR))
+    }
+    await purge(depsFor(store), START + 3 * HOUR)
+    t.same(accounts(), [], 'nothing was deleted')
+    store.outbox.settle(receiptFor(first), START + 4 * HOUR)
+    store.outbox.settle(receiptFor(second), START + 4 * HOUR)
+    await purge(depsFor(store), START + 5 * HOUR)
+    await purge(depsFor(store), START + 6 * HOUR)
+    const rows = store.audit.list(100)
+    const at = rows.find(({ kind, details }) => kind === 'purge-certified' && 'sha256' in details)
+    t.equal(at?.details['certificateId'], accounts()[0]?.certificateId)
+    t.match(accounts(), [
+      {
+        occasion: 'purge',
+        clockPlausible: true,
+        issuedAt: '2026-03-01T13:00:00.000Z',
+        deletions: [
+          { kind: 'evidence', count: 2, from: '2026-03-01T07:59:59.500Z', to: '2026-03-01T08:59:59.500Z' },
+        ],
+        audit: { logId: store.audit.ends().logId, after: 0, sequence: (at?.sequence ?? 0) - 1 },
+      },
+    ])
+    t.equal(accounts()[0]?.audit.hash, store.audit.hashAt(accounts()[0]?.audit.sequence ?? 0))
+
+    store.outbox.settle(receiptFor(third), START + 7 * HOUR)
+    await purge(depsFor(store), START + 8 * HOUR)
+    t.match(accounts()[1]?.deletions, [
+      { kind: 'evidence', count: 1 },
+      { kind: 'day-keys', count: 1, from: '2026-03-01T00:00:00.000Z' },
+    ])
+    await purge(depsFor(store), START + 1096 * DAY)
+    t.match(accounts(), [
+      {
+        deletions: [
+          { kind: 'tombstones', count: 3 },
+          { kind: 'audit-rows' },
+          {
+            kind: 'certificates',
+            count: 2,
+            from: '2026-03-01T13:00:00.000Z',
+            to: '2026-03-01T16:00:00.000Z',
+          },
+        ],
+      },
+    ])
+  },
+)
 
 await t.test('old log files go, everything else in their folder stays', async (t) => {
   const folder = t.testdir()
@@ -115,7 +179,7 @@ await t.test('a clock that is obviously wrong purges nothing by age', async (t) 
   store.evidence.commit(sealed, aboutAt(START))
   store.outbox.settle(receiptFor(sealed), START)
   for (const now of [0, START - 30 * DAY, START - HOUR]) {
-    const deps = depsFor(store, { policy: { tombstoneDays: -10_000, auditDays: -10_000, logDays: 1 } })
+    const deps = depsFor(store, { policy: { ...policy, tombstoneDays: -10_000, auditDays: -10_000 } })
     t.match(await purge(deps, now), { tombstones: 0, auditRows: 0, clockPlausible: false })
     t.match(deps.warnings, [{ code: 'ERR_CLOCK_WRONG' }])
   }

@@ -1,15 +1,8 @@
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import {
-  createDatabaseKey,
-  createSigningKey,
-  keyIdOf,
-  loadDatabaseKey,
-  loadPublicKey,
-  loadSigningKey,
-} from '../../src/sealing/keys.ts'
-import { createSecretFile, loadSecret } from '../../src/sealing/secret.ts'
+import { createSigningKey, keyIdOf, loadPublicKey, loadSigningKey } from '../../src/sealing/keys.ts'
+import { createSecretFile, loadSecret, replaceSecretFile } from '../../src/sealing/secret.ts'
 
 await t.test('a signing key is made once, private, and both halves have the same id', async (t) => {
   const folder = t.testdir()
@@ -69,17 +62,17 @@ await t.test('a systemd credential takes precedence over the file', async (t) =>
   t.equal(loadSecret({ name: 'another', file, env }).toString(), 'from the file')
 })
 
-await t.test('a database key has 32 bytes and is never overwritten', async (t) => {
-  const file = join(t.testdir(), 'database.key')
-  createDatabaseKey(file)
-  const key = loadDatabaseKey({ name: 'database-key', file, env: {} })
-  t.equal(key.length, 32)
+await t.test('a secret is replaced whole, private, and over what an interrupted try left', async (t) => {
+  const folder = t.testdir()
+  const file = join(folder, 'secret')
+  createSecretFile(file, Buffer.from('old'))
+  writeFileSync(`${file}.new`, 'half', { mode: 0o644 })
+  replaceSecretFile(file, Buffer.from('new'))
+  t.equal(readFileSync(file, 'utf8'), 'new')
   t.equal(statSync(file).mode & 0o777, 0o600)
-  t.throws(() => createDatabaseKey(file), { code: 'ERR_KEY_EXISTS' })
-  t.same(loadDatabaseKey({ name: 'database-key', file, env: {} }), key)
-  const short = join(t.testdir(), 'short.key')
-  createSecretFile(short, Buffer.alloc(31, 1))
-  t.throws(() => loadDatabaseKey({ name: 'database-key', file: short, env: {} }), { code: 'ERR_KEY_INVALID' })
+  t.notOk(existsSync(`${file}.new`))
+  mkdirSync(join(folder, 'taken'))
+  t.throws(() => replaceSecretFile(join(folder, 'taken'), Buffer.from('new')), { code: 'ERR_SECRET_FILE' })
 })
 
 await t.test('what holds no Ed25519 key is refused, and its content is not repeated', async (t) => {

@@ -57,24 +57,60 @@ await t.test('every change from outside breaks the chain', async (t) => {
   }
 })
 
-await t.test('the old end can be cut and the rest stays verifiable', async (t) => {
+await t.test('every fault is found with its place', async (t) => {
+  const folder = t.testdir()
+  fill(folder)
+  tamper(folder, "UPDATE audit SET details = '{}' WHERE sequence = 3")
+  tamper(folder, 'DELETE FROM audit WHERE sequence IN (6, 7, 10)')
+  using store = openTestStore(folder)
+  t.match(store.audit.check(), {
+    rows: 7,
+    faults: [
+      { sequence: 3, kind: 'changed' },
+      { sequence: 6, kind: 'missing', message: 'rows 6 to 7 are missing' },
+      { sequence: 10, kind: 'missing', message: 'row 10 is missing' },
+    ],
+  })
+})
+
+await t.test('the old end can be cut, which is recorded, and the rest stays verifiable', async (t) => {
   const folder = t.testdir()
   fill(folder)
   {
     using store = openTestStore(folder)
-    t.equal(store.expiry.cutAudit(1000), 0)
-    t.equal(store.expiry.cutAudit(1004), 4)
-    t.equal(store.audit.verify().rows, 6)
+    t.equal(store.expiry.cutAudit(1000, 1010), 0)
+    t.equal(store.audit.ends().head.sequence, 10, 'nothing to cut is nothing to record')
+    t.equal(store.expiry.cutAudit(1004, 1010), 4)
+    t.equal(store.audit.verify().rows, 7)
+    t.match(store.audit.list(1), [{ sequence: 11, at: 1010, kind: 'audit-pruned', details: { through: 4 } }])
     // The clock goes back by an hour and on again: what is too young keeps the rows before it.
     store.evidence.commit(sealedFixture(100), aboutAt(500))
-    t.equal(store.expiry.cutAudit(1004), 0)
-    t.equal(store.audit.verify().rows, 7)
-    t.equal(store.expiry.cutAudit(5000), 7, 'everything may go')
-    t.equal(store.audit.verify().rows, 0)
-    store.evidence.commit(sealedFixture(100), aboutAt(6000))
+    t.equal(store.expiry.cutAudit(1004, 1010), 0)
+    t.equal(store.audit.verify().rows, 8)
+    t.equal(store.expiry.cutAudit(5000, 5000), 8, 'everything may go')
     t.equal(store.audit.verify().rows, 1)
+    store.evidence.commit(sealedFixture(100), aboutAt(6000))
+    t.equal(store.audit.verify().rows, 2)
   }
   tamper(folder, 'UPDATE audit SET at = 1')
   using store = openTestStore(folder)
   t.throws(() => store.audit.verify(), { code: 'ERR_AUDIT_BROKEN' })
+})
+
+await t.test('who cuts the old end and moves the anchor by hand is found out', async (t) => {
+  for (const prune of [false, true]) {
+    const folder = t.testdir()
+    fill(folder)
+    if (prune) {
+      using store = openTestStore(folder)
+      store.expiry.cutAudit(1002, 1010)
+    }
+    tamper(
+      folder,
+      `UPDATE meta SET audit_anchor_sequence = 5, audit_anchor_hash = (SELECT hash FROM audit WHERE sequence = 5);
+       DELETE FROM audit WHERE sequence <= 5`,
+    )
+    using store = openTestStore(folder)
+    t.match(store.audit.check().faults, [{ sequence: 5, kind: 'cut' }])
+  }
 })

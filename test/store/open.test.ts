@@ -56,8 +56,13 @@ await t.test('the store and its folder are private', async (t) => {
   store.evidence.commit(sealedFixture(), aboutAt(1000))
   t.equal(statSync(join(folder, 'store')).mode & 0o777, 0o700)
   const files = readdirSync(join(folder, 'store')).sort()
-  t.same(files, ['roadveil.db', 'roadveil.db-wal', 'roadveil.db.ballast'])
-  for (const file of files) t.equal(statSync(join(folder, 'store', file)).mode & 0o777, 0o600, file)
+  t.same(files, ['roadveil.db', 'roadveil.db-wal', 'roadveil.db.ballast', 'roadveil.db.days'])
+  const days = readdirSync(join(folder, 'store', 'roadveil.db.days'))
+  t.equal(days.length, 1)
+  for (const file of [...files, join('roadveil.db.days', ...days)]) {
+    const isFolder = file.endsWith('.days')
+    t.equal(statSync(join(folder, 'store', file)).mode & 0o777, isFolder ? 0o700 : 0o600, file)
+  }
 })
 
 await t.test('a folder that others may enter is refused', async (t) => {

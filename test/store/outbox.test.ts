@@ -119,7 +119,7 @@ await t.test('held evidence survives its receipt and every purge until the relea
   t.same(store.outbox.chunk(id, 2), sealed.chunks[2])
   t.match(store.inventory.counts(), { pending: 0, holds: 1, tombstones: 0 })
   t.match(store.inventory.list(), [
-    { state: 'delivered', hold: { caseNumber: '7/26', reason: 'court', by: 'officer', at: 1500 } },
+    { state: 'delivered', holds: [{ caseNumber: '7/26', reason: 'court', by: 'officer', at: 1500 }] },
   ])
 
   store.holds.release(id, { reason: 'case closed', by: 'officer', at: 4000 })

@@ -37,7 +37,7 @@ await t.test('a trial has certificates that openssl accepts for their purpose an
 
 await t.test('every private file of a trial has mode 0600', async (t) => {
   const { authority, box, city, broker } = await createTrial(t.testdir(), options)
-  const secrets = [authority.key, box.key, box.signingKey, box.databaseKey, broker.key]
+  const secrets = [authority.key, box.key, box.signingKey, box.databaseKey, box.deviceKey, broker.key]
   for (const file of [...secrets, city.key, city.identity, city.recovery, city.receiptKey]) {
     t.equal(statSync(file).mode & 0o777, 0o600, file)
   }

@@ -13,9 +13,9 @@ import type { VaultLink } from '../../src/channel/link.ts'
 import type { Config } from '../../src/config/config.ts'
 import type { EvidenceFacts, RedactedEvidence } from '../../src/domain/evidence.ts'
 import type { Logger } from '../../src/log.ts'
-import { loadDatabaseKey } from '../../src/sealing/keys.ts'
 import { openStore } from '../../src/store/open.ts'
 import { createTrial } from '../../src/trial/trial.ts'
+import { loadStoreKeys } from '../../src/vault/keys.ts'
 import { runVault } from '../../src/vault/vault.ts'
 import { VERSION } from '../../src/version.ts'
 import { boxConfig } from '../support/box.ts'
@@ -83,7 +83,7 @@ await t.test('evidence is sealed, committed and listed, and never twice', async 
   t.equal(await vision.deliver(evidence), 'stored')
   t.equal(await vision.deliver(evidence), 'stored')
   const { evidence: rows } = await askVault(config.runtimeDirectory, { verb: 'evidence-list' })
-  t.match(rows, [{ evidenceId, camera: 'bus-stop', state: 'outbox', code: null, hold: null }])
+  t.match(rows, [{ evidenceId, camera: 'bus-stop', state: 'outbox', code: null, holds: [] }])
   t.equal(rows.length, 1)
 })
 
@@ -192,7 +192,7 @@ await t.test('a legal hold is placed and released over the control socket', asyn
   t.same(await askVault(box, hold), { evidenceId })
   await t.rejects(askVault(box, hold), { code: 'ERR_HOLD_EXISTS' })
   const { evidence: rows } = await askVault(box, { verb: 'evidence-list' })
-  t.match(rows[0]?.hold, { reason: 'court order', by: 'ada', caseNumber: '7/26' })
+  t.match(rows[0]?.holds, [{ reason: 'court order', by: 'ada', caseNumber: '7/26' }])
   const release = { verb: 'evidence-release', evidenceId, reason: 'closed', by: 'ada' } as const
   t.same(await askVault(box, release), { evidenceId })
   await t.rejects(askVault(box, release), { code: 'ERR_HOLD_UNKNOWN' })
@@ -309,7 +309,7 @@ await t.test(
     child.kill('SIGTERM')
     t.same(await ended, [0, null], 'stops cleanly when told to')
 
-    const key = loadDatabaseKey({ name: 'database-key', file: config.store.keyFile, env: {} })
+    const { database: key } = loadStoreKeys(config, {})
     const { file: storeFile, maxSizeMiB } = config.store
     {
       using store = openStore({ file: storeFile, key, maxSizeMiB, deviceId: names.device })
@@ -320,8 +320,10 @@ await t.test(
       t.equal(commits.length, evidence.length)
     }
     const folder = join(storeFile, '..')
-    for (const name of await readdir(folder)) {
-      t.notOk((await readFile(join(folder, name))).includes('ROADVEIL99'), `no plate text in ${name}`)
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue
+      const bytes = await readFile(join(entry.parentPath, entry.name))
+      t.notOk(bytes.includes('ROADVEIL99'), `no plate text in ${entry.name}`)
     }
   },
 )

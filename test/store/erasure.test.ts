@@ -1,0 +1,278 @@
+import { execFileSync } from 'node:child_process'
+import { createDecipheriv } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { openDatabase } from '../../src/store/database.ts'
+import type { SealedParts } from '../../src/store/evidence.ts'
+import type { Store } from '../../src/store/open.ts'
+import { aboutAt, openTestStore, receiptFor, sealedFixture, storeFileIn } from './store.fixture.ts'
+
+const KEY = Buffer.alloc(32, 7)
+const DAY = 86_400_000
+const START = Date.parse('2026-03-01T08:00:00.000Z')
+
+/** What who has the database key can read of bytes that came from anywhere: every page is AES-256-CBC, the log shifts by eight. */
+function opened(bytes: Buffer): Buffer[] {
+  return [0, 8].map((shift) => {
+    const decipher = createDecipheriv('aes-256-cbc', KEY, Buffer.alloc(16)).setAutoPadding(false)
+    const whole = bytes.subarray(shift, shift + Math.floor((bytes.length - shift) / 16) * 16)
+    return decipher.update(whole)
+  })
+}
+
+/** True where a piece of it stands in the bytes; pages cut it anywhere. */
+function holds(bytes: readonly Buffer[], wanted: readonly Uint8Array[]): boolean {
+  return wanted.some((chunk) => {
+    for (let at = 0; at + 48 <= chunk.length; at += 1000) {
+      const piece = Buffer.from(chunk.subarray(at, at + 48))
+      if (bytes.some((text) => text.includes(piece))) return true
+    }
+    return false
+  })
+}
+
+function filesOf(folder: string): Buffer {
+  const store = join(folder, 'store')
+  return Buffer.concat(['roadveil.db', 'roadveil.db-wal'].map((name) => readFileSync(join(store, name))))
+}
+
+function dayFiles(folder: string): string[] {
+  const days = join(folder, 'store', 'roadveil.db.days')
+  return readdirSync(days).map((name) => join(days, name))
+}
+
+/** The bytes as the database holds them, and the half of the day's key that it holds. */
+function covered(folder: string): { chunks: Buffer[]; halves: Buffer[] } {
+  const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
+  const blobs = (sql: string): Buffer[] =>
+    db
+      .prepare<[], { b: Buffer }>(sql)
+      .all()
+      .map(({ b }) => b)
+  const found = {
+    chunks: blobs('SELECT bytes AS b FROM chunk'),
+    halves: blobs('SELECT half AS b FROM day_key'),
+  }
+  db.close()
+  return found
+}
+
+function deliver(store: Store, sealed: SealedParts, at: number): void {
+  store.outbox.settle(receiptFor(sealed), at)
+}
+
+await t.test('with the database key alone nobody gets the sealed bytes', async (t) => {
+  const folder = t.testdir()
+  const sealed = sealedFixture()
+  {
+    using store = openTestStore(folder)
+    store.evidence.commit(sealed, aboutAt(START))
+    t.same(store.outbox.chunk(sealed.evidenceId, 1), sealed.chunks[1])
+    t.notOk(holds(opened(filesOf(folder)), sealed.chunks))
+  }
+  const { chunks } = covered(folder)
+  using store = openTestStore(folder)
+  t.ok(holds(opened(filesOf(folder)), chunks), 'the search finds what is there')
+  t.same(store.outbox.chunk(sealed.evidenceId, 1), sealed.chunks[1], 'the next process can read it')
+})
+
+await t.test('a day’s key is destroyed once all of the day is confirmed, and not before', async (t) => {
+  const folder = t.testdir()
+  const [first, second, next] = [sealedFixture(), sealedFixture(), sealedFixture()]
+  using store = openTestStore(folder)
+  store.evidence.commit(first, aboutAt(START))
+  store.evidence.commit(second, aboutAt(START + 1))
+  store.evidence.commit(next, aboutAt(START + DAY))
+  t.equal(dayFiles(folder).length, 2)
+  deliver(store, first, START + DAY)
+  t.same(store.expiry.destroyDayKeys(START + DAY), { count: 0, from: null, to: null })
+  t.same(store.outbox.chunk(second.evidenceId, 0), second.chunks[0])
+  deliver(store, second, START + DAY)
+  const day = Date.parse('2026-03-01')
+  t.same(store.expiry.destroyDayKeys(START + DAY), { count: 1, from: day, to: day })
+  t.equal(dayFiles(folder).length, 1)
+  t.same(store.outbox.chunk(next.evidenceId, 0), next.chunks[0])
+  deliver(store, next, START + DAY)
+  t.equal(store.expiry.destroyDayKeys(START + DAY).count, 1)
+  const again = sealedFixture()
+  store.evidence.commit(again, aboutAt(START + DAY + 1))
+  t.same(
+    store.outbox.chunk(again.evidenceId, 0),
+    again.chunks[0],
+    'the day gets another one where it needs one',
+  )
+})
+
+await t.test('a destruction that was interrupted is finished by the next one', async (t) => {
+  const folder = t.testdir()
+  const sealed = sealedFixture()
+  {
+    using store = openTestStore(folder)
+    store.evidence.commit(sealed, aboutAt(START))
+    deliver(store, sealed, START)
+  }
+  const [file = ''] = dayFiles(folder)
+  writeFileSync(file, Buffer.alloc(100, 'overwritten, but not removed'))
+  {
+    using store = openTestStore(folder)
+    t.equal(store.expiry.destroyDayKeys(START).count, 1)
+    t.same(dayFiles(folder), [])
+    t.equal(store.expiry.destroyDayKeys(START).count, 0)
+  }
+  t.same(covered(folder), { chunks: [], halves: [] })
+})
+
+await t.test('a hold keeps its evidence readable, but not the key of the rest of its day', async (t) => {
+  const folder = t.testdir()
+  const [gone, held] = [sealedFixture(), sealedFixture()]
+  {
+    using store = openTestStore(folder)
+    for (const sealed of [gone, held]) store.evidence.commit(sealed, aboutAt(START))
+    store.holds.place(held.evidenceId, { reason: 'court', by: 'officer', at: START })
+    for (const sealed of [gone, held]) deliver(store, sealed, START)
+    t.equal(store.expiry.destroyDayKeys(START + 1000).count, 0, 'today’s key may still be needed')
+    const [before] = dayFiles(folder)
+    t.equal(store.expiry.destroyDayKeys(START + DAY).count, 1)
+    t.not(dayFiles(folder)[0], before)
+  }
+  using store = openTestStore(folder)
+  t.same(store.outbox.chunk(held.evidenceId, 2), held.chunks[2])
+  t.same(store.outbox.manifest(held.evidenceId), held.manifest)
+})
+
+await t.test('of deleted evidence nothing is left in database and log, and nothing of its key', async (t) => {
+  const folder = t.testdir()
+  const sealed = sealedFixture()
+  {
+    using store = openTestStore(folder)
+    store.evidence.commit(sealed, aboutAt(START))
+  }
+  const { chunks, halves } = covered(folder)
+  using store = openTestStore(folder)
+  const before = opened(filesOf(folder))
+  t.ok(holds(before, chunks) && halves.every((half) => before.some((each) => each.includes(half))))
+  deliver(store, sealed, START)
+  store.expiry.destroyDayKeys(START)
+  while (store.expiry.compact());
+  const text = opened(filesOf(folder))
+  t.notOk(holds(text, chunks))
+  t.notOk(halves.some((half) => text.some((each) => each.includes(half))))
+  t.same(dayFiles(folder), [])
+})
+
+await t.test('the file system keeps no half of a destroyed key that lay in a file', async (t) => {
+  const folder = t.testdir()
+  const image = join(folder, 'disk.img')
+  const disk = join(folder, 'disk')
+  writeFileSync(image, '')
+  truncateSync(image, 56 * 1024 * 1024)
+  mkdirSync(disk)
+  try {
+    execFileSync('mkfs.ext4', ['-q', image], { stdio: 'ignore' })
+    execFileSync('mount', ['-o', 'loop', image, disk], { stdio: 'ignore' })
+  } catch {
+    t.comment('a small file system cannot be made and mounted here')
+    return
+  }
+  try {
+    eraseOn(t, disk, image)
+  } finally {
+    execFileSync('umount', [disk])
+  }
+})
+
+function eraseOn(t: Test, disk: string, image: string): void {
+  const search = (): Buffer => {
+    execFileSync('sync', ['-f', disk])
+    return readFileSync(image)
+  }
+  const sealed = sealedFixture()
+  let halves: Buffer[]
+  {
+    using store = openTestStore(disk)
+    store.evidence.commit(sealed, aboutAt(START))
+    halves = dayFiles(disk).map((file) => readFileSync(file).subarray(0, 32))
+    t.equal(halves.length, 1)
+    t.ok(
+      halves.every((half) => search().includes(half)),
+      'the search finds what is there',
+    )
+    deliver(store, sealed, START)
+    store.expiry.destroyDayKeys(START)
+    while (store.expiry.compact());
+  }
+  const after = search()
+  t.notOk(halves.some((half) => after.includes(half)))
+  t.notOk(
+    holds([after, ...opened(after)], sealed.chunks),
+    'nor the sealed bytes, whoever has the database key',
+  )
+}
+
+await t.test(
+  'a key file with one bad block still opens its day; with two, its evidence says so',
+  async (t) => {
+    const folder = t.testdir()
+    const sealed = sealedFixture()
+    {
+      using store = openTestStore(folder)
+      store.evidence.commit(sealed, aboutAt(START))
+    }
+    const [file = ''] = dayFiles(folder)
+    const bytes = readFileSync(file)
+    bytes.fill(0, 0, 4096)
+    writeFileSync(file, bytes)
+    {
+      using store = openTestStore(folder)
+      t.same(store.outbox.chunk(sealed.evidenceId, 0), sealed.chunks[0])
+    }
+    writeFileSync(file, 'torn')
+    using store = openTestStore(folder)
+    t.throws(() => store.outbox.chunk(sealed.evidenceId, 0), { code: 'ERR_DAY_KEY' })
+    t.throws(() => store.outbox.manifest(sealed.evidenceId), { code: 'ERR_DAY_KEY' })
+    t.equal(store.inventory.counts().pending, 1, 'it is still there')
+    const next = sealedFixture()
+    store.evidence.commit(next, aboutAt(START))
+    t.same(store.outbox.chunk(next.evidenceId, 0), next.chunks[0], 'and new evidence gets a new key')
+    t.equal(store.outbox.settle(receiptFor(sealed), START), 'deleted', 'a receipt needs no key')
+  },
+)
+
+await t.test('evidence from before the outer layer is readable, and gets it', async (t) => {
+  const folder = t.testdir()
+  const all = [sealedFixture(), sealedFixture()]
+  {
+    using store = openTestStore(folder)
+    for (const sealed of all) store.evidence.commit(sealed, aboutAt(START))
+  }
+  const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
+  db.exec('DELETE FROM evidence_key')
+  const put = db.prepare<[Uint8Array, string, number]>(
+    `UPDATE chunk SET bytes = ? WHERE sequence = (SELECT sequence FROM evidence WHERE evidence_id = ?) AND chunk_index = ?`,
+  )
+  for (const { evidenceId, chunks } of all) chunks.forEach((chunk, i) => put.run(chunk, evidenceId, i))
+  db.exec(`UPDATE manifest SET envelope = CAST('manifest' AS BLOB)`)
+  db.close()
+
+  using store = openTestStore(folder)
+  const readable = (): void => {
+    for (const { evidenceId, chunks, manifest } of all) {
+      chunks.forEach((chunk, i) => t.same(store.outbox.chunk(evidenceId, i), chunk))
+      t.same(store.outbox.manifest(evidenceId), manifest)
+    }
+  }
+  readable()
+  t.ok(store.expiry.coverOlder(START))
+  readable()
+  t.ok(store.expiry.coverOlder(START))
+  t.notOk(store.expiry.coverOlder(START))
+  readable()
+  store.expiry.compact()
+  t.notOk(
+    holds(
+      opened(filesOf(folder)),
+      all.flatMap(({ chunks }) => chunks),
+    ),
+  )
+})
