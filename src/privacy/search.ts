@@ -57,10 +57,20 @@ export interface Looks {
   readonly whole: readonly ('double' | 'full' | 'half')[]
   /** Whose vehicle is looked at closely for its plate. */
   readonly vehicles: 'offender' | 'all'
+  /** From which scores on something is hidden. */
+  readonly minScores: { readonly plate: number; readonly face: number }
 }
 
-/** For a picture that stands alone: no other frame shows what this one hides. */
-export const STILL_LOOKS: Looks = { far: true, whole: ['double', 'full', 'half'], vehicles: 'all' }
+/**
+ * For a picture that stands alone: no other frame shows what this one hides. More looks find more, and more that is none: from
+ * these scores on 99 % of the validation sets' faces are hidden, with about three masks for each.
+ */
+export const STILL_LOOKS: Looks = {
+  far: true,
+  whole: ['double', 'full', 'half'],
+  vehicles: 'all',
+  minScores: { plate: 0.55, face: 0.52 },
+}
 
 /**
  * The looks of the n-th frame of a clip: the whole picture at least about every 0.4 s, at full size every 0.8 s, since in a
@@ -75,7 +85,12 @@ export function looksAt(index: number, fps: number): Looks {
   const longTurn = every(0.8, 4)
   const whole = index % longTurn === 0 ? (['full'] as const) : index % turn === 0 ? (['half'] as const) : []
   // Not in the same frames, so that the work is even; the first frame has nothing to be followed from.
-  return { far: index === 0 || index % longTurn === longTurn >> 1, whole, vehicles: 'offender' }
+  return {
+    far: index === 0 || index % longTurn === longTurn >> 1,
+    whole,
+    vehicles: 'offender',
+    minScores: MIN_SCORES,
+  }
 }
 
 /**
@@ -102,7 +117,7 @@ export async function searchFrame(
       (a, b) => familyOf(a.class) === familyOf(b.class),
     )
     const look = (picture: RawFrame, part: PixelBox, scale: number): Promise<FoundRegion[]> =>
-      detectors.regions.detect(picture, part, scale, MIN_SCORES)
+      detectors.regions.detect(picture, part, scale, looks.minScores)
     const regions: FoundRegion[] = []
     for (const size of looks.whole) {
       if (size === 'half')
