@@ -11,9 +11,6 @@ tsc --noEmit
 tsc -p tsconfig.build.json
 tap build >/dev/null
 
-if [ ! -d ../shared/models ] && [ ! -d .models ]; then
-  echo "note: no networks in ../shared/models or .models: tests that need them are skipped and say so" >&2
-fi
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 status=0

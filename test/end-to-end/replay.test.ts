@@ -16,8 +16,11 @@ import { setUpTown } from '../support/town.ts'
 t.setTimeout(280_000)
 
 const STARTS_AT = '2026-03-02T08:00:00.000Z'
-/** One analysis frame at 5 a second. */
-const FRAME_MS = 200
+/**
+ * Two analysis frames at 5 a second: of a live stream the first second is over before its time line is settled, so the vehicle,
+ * which is in the picture from the start, is known a little later.
+ */
+const ENTRY_MS = 400
 
 await t.test('live, in real time and fast, the scene gives the same violation', async (t) => {
   const source = await loadModelSource()
@@ -79,7 +82,7 @@ await t.test('live, in real time and fast, the scene gives the same violation', 
       const { ruleId, ruleKind, zoneId, mode } = b
       t.match(a, { ruleId, ruleKind, zoneId, mode, class: b.class })
       const dwellMs = (violation: Violation): number => violation.judgedAt - violation.enteredAt
-      t.ok(Math.abs(dwellMs(a) - dwellMs(b)) <= FRAME_MS, `${dwellMs(a)} and ${dwellMs(b)} ms`)
+      t.ok(Math.abs(dwellMs(a) - dwellMs(b)) <= ENTRY_MS, `${dwellMs(a)} and ${dwellMs(b)} ms`)
       const shared = sharedPath(a, b)
       t.ok(shared.length >= 0.9 * a.path.length, `${shared.length} of ${a.path.length} places have a partner`)
       t.ok(mean(shared) > 0.9, `mean IoU ${mean(shared)}`)
@@ -94,11 +97,12 @@ function timeless({ id, arrivals, ...violation }: Violation): object {
 }
 
 /**
- * IoU of the places of `a` with where `b` was at the same time of the scene, which is known to one analysis frame: the
- * frames of two runs need not be the same ones, so an entry may be seen one frame later.
+ * IoU of the places of `a` with where `b` was at the same time of the scene, which is known to two analysis frames,
+ * see `ENTRY_MS`.
  */
 function sharedPath(a: Violation, b: Violation): number[] {
-  const runs = [-200, -150, -100, -50, 0, 50, 100, 150, 200].map((shiftMs) =>
+  const shifts = Array.from({ length: 17 }, (_, i) => (i - 8) * 50)
+  const runs = shifts.map((shiftMs) =>
     a.path.flatMap(({ capturedAt, box }) => {
       const place = placeAt(b.path, capturedAt - a.judgedAt + b.judgedAt + shiftMs)
       return place ? [iou(box, place)] : []
