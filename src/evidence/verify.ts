@@ -18,8 +18,9 @@ export interface Verification {
   readonly leaks: Leaks
 }
 
-/** Every second frame: what is left open for a moment only is found by its neighbour, and followed from there. */
-const CHECK_EVERY = 2
+/** Of the clip, every fourth frame from the second on: the search looks at the others as a whole, or at their neighbours. */
+const CHECK_EVERY = 4
+const FIRST_CHECKED = 1
 
 /**
  * Decodes clip and stills again, as the city will, and searches them for faces and plates once more, see `findLeaks`.
@@ -48,12 +49,12 @@ export async function verifyRendering(
   const bytesOf = (name: string): Uint8Array =>
     files.find((file) => file.name === name)?.bytes ?? new Uint8Array()
 
-  let number = 0
+  let number = FIRST_CHECKED
   for await (const picture of decodeClip(bytesOf(clip.file), signal)) {
-    if (number % CHECK_EVERY === 0) await check(number, topLeft(picture, size))
-    number++
+    await check(number, topLeft(picture, size))
+    number += CHECK_EVERY
   }
-  if (number !== frames.length) throw unchecked(`${number} of ${frames.length} frames`)
+  if (number < frames.length) throw unchecked(`nothing from frame ${number} on`)
   for (const { file, frameNumber } of stills)
     await check(frameNumber, topLeft(await decodeStill(bytesOf(file)), size))
   return { checkedFrames, leaks }
@@ -62,7 +63,7 @@ export async function verifyRendering(
 async function* decodeClip(mp4: Uint8Array, signal: AbortSignal): AsyncGenerator<RawFrame, void, undefined> {
   const args = [
     ...['-hide_banner', '-nostats', '-loglevel', 'info', '-threads', '2', '-f', 'mp4', '-i', 'pipe:0'],
-    ...['-map', '0:v:0', '-filter:v', 'format=gbrp', '-fps_mode', 'passthrough'],
+    ...['-map', '0:v:0', '-filter:v', WANTED_FRAMES, '-fps_mode', 'passthrough'],
     ...['-c:v', 'rawvideo', '-allow_raw_vfw', '1', '-flush_packets', '1', '-write_crc32', '0'],
     ...['-f', 'matroska', 'pipe:3'],
   ]
@@ -78,6 +79,9 @@ async function* decodeClip(mp4: Uint8Array, signal: AbortSignal): AsyncGenerator
       yield rawFrame({ cameraId: '', sequence: sequence++, capturedAt: part.pts, ...size, planes: part.data })
   }
 }
+
+/** Raw pictures through a pipe cost more than decoding them: only those come that are looked at. */
+const WANTED_FRAMES = `select='eq(mod(n,${CHECK_EVERY}),${FIRST_CHECKED})',format=gbrp`
 
 /** A picture of 4K and its databar, and then some. */
 const MAX_FRAME_BYTES = 4096 * 2400 * 3

@@ -13,7 +13,7 @@ export type PlateReader = (
 ) => Promise<{ readonly text: string; readonly confidence: number } | undefined>
 
 /** The search looked at full and half size: this one looks between the two, at a picture that stands the other way round. */
-const LONGER_SIDE = 1440
+const LONGER_SIDE = 1280
 const SMALL_SIDE = 960
 const SMALL_SCALE = 1.5
 

@@ -184,7 +184,9 @@ await t.test('the evidence of the built-in scene', { timeout: 180_000 }, async (
 /** Networks whose first search finds no face and no plate: only the search of the finished pictures does. */
 function blindAtFirst(deps: EvidenceDeps, more: readonly FoundRegion[] = []): EvidenceDeps {
   const detect: EvidenceDeps['detectors']['regions']['detect'] = async (frame, part, scale, minScores) =>
-    scale === 0.75 ? [...(await deps.detectors.regions.detect(frame, part, scale, minScores)), ...more] : []
+    Math.abs(scale - 2 / 3) < 0.01
+      ? [...(await deps.detectors.regions.detect(frame, part, scale, minScores)), ...more]
+      : []
   return { ...deps, detectors: { ...deps.detectors, regions: { detect } } }
 }
 

@@ -1,0 +1,71 @@
+// Before the runtime, which reads it when it is loaded.
+import '../../src/detection/quiet-runtime.ts'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { type ModelEntry, type ModelRole, findModel, resolveModelFile } from '../../src/detection/manifest.ts'
+import { loadModelSource, loadPublicModels } from '../../src/detection/source.ts'
+import { publicDirectory } from './contenders.ts'
+
+/**
+ * Prints what the networks alone take on one core, ours and the public ones that they replace, turn by turn in one run. Pictures
+ * are of 640x640 where a network takes any size.
+ */
+
+const RUNS = 40
+const SIDE = 640
+
+interface Timed {
+  readonly name: string
+  readonly milliseconds: number[]
+  run(): Promise<unknown>
+}
+
+const [ours, others] = [await loadModelSource(), await loadPublicModels(publicDirectory())]
+const timed = async (source: typeof ours, role: ModelRole): Promise<Timed> => {
+  const entry = findModel(source.manifest, role)
+  const session = await InferenceSession.create(await resolveModelFile(entry, source.directory), {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+  })
+  const input = inputOf(entry)
+  return {
+    name: `${entry.file} (${input.dims.slice(2).join('x')})`,
+    milliseconds: [],
+    run: () => session.run({ [entry.input.name]: input }),
+  }
+}
+
+function inputOf({ input }: ModelEntry): Tensor {
+  const shape = input.shape.map((size, axis) => (typeof size === 'number' ? size : axis === 0 ? 1 : SIDE))
+  const count = shape.reduce((product, size) => product * size)
+  const values = Uint8Array.from({ length: count }, (_, i) => (i * 7919) % 256)
+  return input.type === 'uint8'
+    ? new Tensor('uint8', values, shape)
+    : new Tensor('float32', Float32Array.from(values), shape)
+}
+
+const groups = {
+  'public: vehicles, faces, plates': [
+    await timed(others, 'objects'),
+    await timed(others, 'faces'),
+    await timed(others, 'plates-small'),
+  ],
+  'ours: vehicles, plates and faces': [await timed(ours, 'objects'), await timed(ours, 'regions')],
+}
+for (let run = 0; run < RUNS; run++) {
+  for (const network of Object.values(groups).flat()) {
+    const startedAt = performance.now()
+    await network.run()
+    network.milliseconds.push(performance.now() - startedAt)
+  }
+}
+for (const [title, networks] of Object.entries(groups)) {
+  let [least, middle] = [0, 0]
+  for (const { name, milliseconds } of networks) {
+    const sorted = milliseconds.toSorted((a, b) => a - b)
+    const [a, b] = [sorted[0] ?? 0, sorted[RUNS >> 1] ?? 0]
+    least += a
+    middle += b
+    console.log(`  ${name.padEnd(44)} least ${a.toFixed(1)} ms, median ${b.toFixed(1)} ms`)
+  }
+  console.log(`${title.padEnd(46)} least ${least.toFixed(1)} ms, median ${middle.toFixed(1)} ms`)
+}
