@@ -2,10 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ERRORS, isRoadveilError, RoadveilError } from '../src/errors.ts'
+import { EXCHANGE_ERRORS } from '../src/errors/exchange.ts'
+import { KEEPING_ERRORS } from '../src/errors/keeping.ts'
+import { PICTURE_ERRORS } from '../src/errors/pictures.ts'
 
 const src = join(import.meta.dirname, '..', 'src')
 const sources = readdirSync(src, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts') && name !== 'errors.ts')
+  .filter((name) => name.endsWith('.ts') && !name.startsWith('errors'))
   .map((name) => readFileSync(join(src, name), 'utf8').replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, ''))
 
 await t.test('every registered code is used somewhere', async (t) => {
@@ -15,6 +18,12 @@ await t.test('every registered code is used somewhere', async (t) => {
       code,
     )
   }
+})
+
+await t.test('no code stands in two parts of the registry', async (t) => {
+  const parts = [PICTURE_ERRORS, EXCHANGE_ERRORS, KEEPING_ERRORS].flatMap((part) => Object.keys(part))
+  t.strictSame([...new Set(parts)], parts)
+  t.strictSame(Object.keys(ERRORS), parts)
 })
 
 await t.test('every hint is a sentence or two that says what to do', async (t) => {

@@ -1,0 +1,126 @@
+import type { ErrorEntries } from './entries.ts'
+
+/** What may go wrong between the box, the city and whoever runs the box. */
+export const EXCHANGE_ERRORS = {
+  // protocol/
+  ERR_TOPIC: {
+    hint: 'The topic is not one of the protocol; check topicPrefix on both sides and who may write there.',
+  },
+  ERR_MESSAGE: { hint: 'The message is not one of the protocol; install the same version on both sides.' },
+  ERR_BROKER_UNREACHABLE: {
+    hint: 'Check the host and port in broker.url and that the broker runs; it is tried again by itself.',
+  },
+  ERR_BROKER_TLS: {
+    hint: "The broker's certificate must be signed by broker.caFile and name the host in broker.url; the broker must speak TLS 1.3.",
+  },
+  ERR_BROKER_REFUSED: {
+    hint: "The broker does not accept this client: check certificateFile, keyFile, their expiry, and the broker's rights list.",
+  },
+  ERR_BROKER_LOST: { hint: 'The connection to the broker broke; it is made again by itself.' },
+  ERR_PUBLISH_REFUSED: {
+    hint: 'The broker refused the message: check that its rights list lets this client write below its own topic.',
+  },
+  ERR_PUBLISH_TIMEOUT: {
+    hint: 'The broker did not acknowledge in time; the message is sent again by itself.',
+  },
+  ERR_MESSAGE_TOO_LARGE: {
+    hint: "Raise the broker's maximum packet size (mosquitto: max_packet_size) to at least 131072.",
+  },
+
+  // delivery/
+  ERR_RECEIPT_MISSING: {
+    hint: 'The city did not answer; check that its receiver runs. It is asked again by itself.',
+  },
+  ERR_EVIDENCE_REJECTED: {
+    hint: 'The city set the evidence aside: see the reason there (quarantine/), mend it, and it is sent again by itself.',
+  },
+  ERR_DELIVERY_STALLED: { hint: 'The city keeps asking for the same parts; see the log of its receiver.' },
+
+  // receiver/
+  ERR_DEVICE_UNKNOWN: { hint: "Put the device's public key into the devices folder as DEVICE.pem." },
+  ERR_MANIFEST_MISMATCH: {
+    hint: 'The signed manifest is not about the site, device and evidence of its topic; someone may be replaying messages.',
+  },
+  ERR_CHUNK_CHANGED: {
+    hint: 'The part is not the one that the device signed; it is asked for again by itself.',
+  },
+  ERR_CHUNK_UNEXPECTED: { hint: 'The part belongs to no evidence that was announced; it was ignored.' },
+  ERR_ASSEMBLY_LIMIT: {
+    hint: 'Too much half-received evidence is waiting; it is asked for again once the rest is complete or expired.',
+  },
+  ERR_AUDIT_ROLLED_BACK: {
+    hint: "The box runs on an old copy of its database: find out who put it back, and run `roadveil audit verify --checkpoint` there with the alarm's witnessed.dsse.json.",
+  },
+  ERR_AUDIT_FORKED: {
+    hint: "Tell the privacy officer, and run `roadveil audit verify --checkpoint` on the box with the alarm's witnessed.dsse.json: it says where the log went another way.",
+  },
+  ERR_AUDIT_REPLACED: {
+    hint: 'Check that a new database was meant, for example after damage; if not, tell the privacy officer.',
+  },
+  ERR_AUDIT_GAP: {
+    hint: "Too many checkpoints were missed to tell: run `roadveil audit verify --checkpoint` on the box with the alarm's witnessed.dsse.json.",
+  },
+  ERR_OUTPUT_FAILED: {
+    hint: 'Check that the output folder is writable and has space; the evidence stays on the box.',
+  },
+
+  // trial/
+  ERR_TRIAL_EXISTS: {
+    hint: 'Name an empty folder, or delete the one of the earlier trial; its keys are then gone for good.',
+  },
+  ERR_TRIAL_NAME: {
+    hint: "Use lower-case letters, digits and hyphens, and not the name receiver, which is the city's.",
+  },
+
+  // channel/
+  ERR_CHANNEL_VERSION: {
+    hint: 'vision and vault come from different versions; install one version and restart both.',
+  },
+  ERR_CHANNEL_MESSAGE: {
+    hint: 'The other process sent something that is not in the protocol; restart both from one version.',
+  },
+  ERR_CHANNEL_CLOSED: { hint: 'The other process is gone; it is reconnected by itself.' },
+  ERR_CHANNEL_BUSY: { hint: 'Stop the other roadveil process that uses this runtime directory.' },
+  ERR_CHANNEL_CONFIG: {
+    hint: 'vision and vault were started with different configs; restart both with the same one.',
+  },
+  ERR_RUNTIME_DIRECTORY: {
+    exit: 3,
+    hint: 'Set runtimeDirectory to a short path of a folder that belongs to the user that runs Roadveil and has mode 0700.',
+  },
+  ERR_VAULT_UNREACHABLE: {
+    exit: 4,
+    hint: 'Start Roadveil (`roadveil run`), and ask as the user that runs it with the same config.',
+  },
+  ERR_CONTROL_REQUEST: {
+    hint: 'The command and the running vault come from different versions; restart the vault.',
+  },
+
+  // health/
+  ERR_STORE_NEARLY_FULL: {
+    hint: 'Get delivery going again, release legal holds that are no longer needed, or raise store.maxSizeMiB.',
+  },
+  ERR_VISION_GONE: { hint: 'Nothing is being watched. Look in the log of vision for why it stopped.' },
+  ERR_CAMERA_DOWN: { hint: 'Look in the log of vision for this camera; it is reconnected by itself.' },
+  ERR_BACKLOG_OLD: {
+    hint: 'Check the broker and that the receiver of the city runs; the evidence is kept until it answers.',
+  },
+  ERR_CERTIFICATE_UNREADABLE: { hint: 'The file must hold a certificate in PEM that Roadveil may read.' },
+  ERR_CERTIFICATE_EXPIRY: {
+    hint: 'Get a new certificate from the city, put it in place of the old one and restart vault.',
+  },
+  ERR_CLOCK_UNSYNCHRONIZED: {
+    hint: 'Run chrony or systemd-timesyncd against a time server that the box can reach; evidence names the state of the clock.',
+  },
+
+  // vault/
+  ERR_EVIDENCE_INVALID: {
+    hint: 'Nothing of it was kept, because it does not match its own facts; restart vision and vault from one version.',
+  },
+
+  // cli/
+  ERR_USAGE: { exit: 2, hint: 'Run `roadveil --help`, or `roadveil VERB --help` for one verb.' },
+  ERR_ALREADY_THERE: {
+    hint: 'Nothing was overwritten: name an empty folder, or move the old files away first.',
+  },
+} as const satisfies ErrorEntries
