@@ -3,9 +3,9 @@ import type { Checkpoint } from '../domain/checkpoint.ts'
 import { slugSchema } from '../domain/evidence.ts'
 import { RoadveilError } from '../errors.ts'
 import { MAX_CHECKPOINT_BYTES, MAX_CHECKPOINT_MARKS } from '../protocol/limits.ts'
-import { signEnvelope, verifyEnvelope } from './dsse.ts'
-import { parseStrictJson } from './json.ts'
-import type { SigningKey, VerifyKeys } from './keys.ts'
+import { type StatementSender, verifyStatement } from './device-statement.ts'
+import { signEnvelope } from './dsse.ts'
+import type { SigningKey } from './keys.ts'
 
 const CHECKPOINT_TYPE = 'application/vnd.roadveil.checkpoint.v1+json'
 const SCHEMA = 'roadveil.checkpoint.v1'
@@ -27,6 +27,14 @@ export const checkpointSchema = z.strictObject({
 
 const signedSchema = checkpointSchema.extend({ schema: z.literal(SCHEMA) })
 
+const FORM = {
+  type: CHECKPOINT_TYPE,
+  schema: signedSchema,
+  maxBytes: MAX_CHECKPOINT_BYTES,
+  code: 'ERR_CHECKPOINT_INVALID',
+  what: 'the checkpoint',
+} as const
+
 /** Signs a checkpoint as the box. */
 export function signCheckpoint(checkpoint: Checkpoint, key: SigningKey): Uint8Array {
   const payload = JSON.stringify({ schema: SCHEMA, ...checkpoint })
@@ -39,22 +47,8 @@ export function signCheckpoint(checkpoint: Checkpoint, key: SigningKey): Uint8Ar
  * Throws what `verifyEnvelope` does, and ERR_CHECKPOINT_INVALID when its form is wrong, it speaks for another device, or its marks
  * do not rise up to its head.
  */
-export function verifyCheckpoint(
-  envelope: Uint8Array,
-  sender: { readonly deviceId: string; readonly deviceKeys: VerifyKeys },
-): Checkpoint {
-  const { payload } = verifyEnvelope(envelope, CHECKPOINT_TYPE, sender.deviceKeys)
-  const { site, device, logId, head, marks, issuedAt } = parseStrictJson(payload, signedSchema, {
-    maxBytes: MAX_CHECKPOINT_BYTES,
-    code: 'ERR_CHECKPOINT_INVALID',
-    what: 'the checkpoint',
-  })
-  if (device !== sender.deviceId) {
-    throw new RoadveilError(
-      'ERR_CHECKPOINT_INVALID',
-      `the checkpoint speaks for another device than ${sender.deviceId}`,
-    )
-  }
+export function verifyCheckpoint(envelope: Uint8Array, sender: StatementSender): Checkpoint {
+  const { site, device, logId, head, marks, issuedAt } = verifyStatement(envelope, sender, FORM).statement
   const sequences = [...marks, head].map(({ sequence }) => sequence)
   if (sequences.some((sequence, i) => i > 0 && sequence <= (sequences[i - 1] ?? 0))) {
     throw new RoadveilError(

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { slugSchema } from '../domain/evidence.ts'
 import { RoadveilError } from '../errors.ts'
 import { MAX_ENDORSEMENT_BYTES } from '../protocol/limits.ts'
-import { signEnvelope, verifyEnvelope } from './dsse.ts'
+import { type StatementSender, verifyStatement } from './device-statement.ts'
+import { signEnvelope } from './dsse.ts'
 import { parseStrictJson } from './json.ts'
 import { keyIdOf, type SigningKey, type VerifyKeys } from './keys.ts'
 
@@ -33,6 +34,14 @@ const endorsementSchema = z.strictObject({
   issuedAt: z.iso.datetime({ precision: 3 }),
 })
 
+const FORM = {
+  type: ENDORSEMENT_TYPE,
+  schema: endorsementSchema,
+  maxBytes: MAX_ENDORSEMENT_BYTES,
+  code: 'ERR_ENDORSEMENT_INVALID',
+  what: 'the endorsement',
+} as const
+
 /** Has the old key endorse the new one. */
 export function signEndorsement(
   {
@@ -60,18 +69,9 @@ export function signEndorsement(
  * Throws what `verifyEnvelope` does, and ERR_ENDORSEMENT_INVALID when its form is wrong, it speaks for another device, or a key is
  * not the one that its id says.
  */
-export function verifyEndorsement(
-  envelope: Uint8Array,
-  sender: { readonly deviceId: string; readonly deviceKeys: VerifyKeys },
-): Endorsement {
-  const { payload, keyId: signer } = verifyEnvelope(envelope, ENDORSEMENT_TYPE, sender.deviceKeys)
-  const { device, previousKeyId, keyId, publicKey, issuedAt } = parsePayload(payload)
-  if (device !== sender.deviceId) {
-    throw new RoadveilError(
-      'ERR_ENDORSEMENT_INVALID',
-      `the endorsement speaks for another device than ${sender.deviceId}`,
-    )
-  }
+export function verifyEndorsement(envelope: Uint8Array, sender: StatementSender): Endorsement {
+  const { statement, keyId: signer } = verifyStatement(envelope, sender, FORM)
+  const { device, previousKeyId, keyId, publicKey, issuedAt } = statement
   if (previousKeyId !== signer) {
     throw new RoadveilError(
       'ERR_ENDORSEMENT_INVALID',
@@ -104,11 +104,7 @@ export function endorsedKeyId(envelope: Uint8Array): string {
 }
 
 function parsePayload(payload: Uint8Array): z.infer<typeof endorsementSchema> {
-  return parseStrictJson(payload, endorsementSchema, {
-    maxBytes: MAX_ENDORSEMENT_BYTES,
-    code: 'ERR_ENDORSEMENT_INVALID',
-    what: 'the endorsement',
-  })
+  return parseStrictJson(payload, endorsementSchema, FORM)
 }
 
 /** The payload of an envelope before anything about it is believed. */

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { slugSchema } from '../domain/evidence.ts'
 import { RoadveilError } from '../errors.ts'
 import { MAX_CHUNK_BYTES, MAX_CHUNKS, MAX_EVIDENCE_BYTES, MAX_MANIFEST_BYTES } from '../protocol/limits.ts'
-import { signEnvelope, verifyEnvelope } from './dsse.ts'
-import { parseStrictJson } from './json.ts'
-import type { SigningKey, VerifyKeys } from './keys.ts'
+import { type StatementSender, verifyStatement } from './device-statement.ts'
+import { signEnvelope } from './dsse.ts'
+import type { SigningKey } from './keys.ts'
 
 /**
  * The manifest of a sealed evidence: what the city learns before it decrypts, signed by the box. No plate, no picture, no rule.
@@ -31,6 +31,14 @@ const manifestSchema = z.strictObject({
 })
 export type Manifest = z.infer<typeof manifestSchema>
 
+const FORM = {
+  type: MANIFEST_TYPE,
+  schema: manifestSchema,
+  maxBytes: MAX_MANIFEST_BYTES,
+  code: 'ERR_MANIFEST_INVALID',
+  what: 'the manifest',
+} as const
+
 /** Signs a manifest as the box. */
 export function signManifest(manifest: Manifest, key: SigningKey): Uint8Array {
   return signEnvelope(MANIFEST_TYPE, Buffer.from(JSON.stringify(manifest)), key)
@@ -41,22 +49,8 @@ export function signManifest(manifest: Manifest, key: SigningKey): Uint8Array {
  *
  * Throws what `verifyEnvelope` does, and ERR_MANIFEST_INVALID when its form is wrong or it speaks for another device.
  */
-export function verifyManifest(
-  envelope: Uint8Array,
-  sender: { readonly deviceId: string; readonly deviceKeys: VerifyKeys },
-): Manifest {
-  const { payload } = verifyEnvelope(envelope, MANIFEST_TYPE, sender.deviceKeys)
-  const manifest = parseStrictJson(payload, manifestSchema, {
-    maxBytes: MAX_MANIFEST_BYTES,
-    code: 'ERR_MANIFEST_INVALID',
-    what: 'the manifest',
-  })
-  if (manifest.device !== sender.deviceId) {
-    throw new RoadveilError(
-      'ERR_MANIFEST_INVALID',
-      `the manifest speaks for another device than ${sender.deviceId}`,
-    )
-  }
+export function verifyManifest(envelope: Uint8Array, sender: StatementSender): Manifest {
+  const { statement: manifest } = verifyStatement(envelope, sender, FORM)
   if (manifest.chunks.length !== Math.ceil(manifest.ciphertextBytes / manifest.chunkBytes)) {
     throw new RoadveilError('ERR_MANIFEST_INVALID', 'the number of chunks does not fit the size')
   }

@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { slugSchema } from '../domain/evidence.ts'
 import type { PurgeCertificate } from '../domain/purge.ts'
-import { RoadveilError } from '../errors.ts'
-import { signEnvelope, verifyEnvelope } from './dsse.ts'
-import { parseStrictJson } from './json.ts'
-import type { SigningKey, VerifyKeys } from './keys.ts'
+import { type StatementSender, verifyStatement } from './device-statement.ts'
+import { signEnvelope } from './dsse.ts'
+import type { SigningKey } from './keys.ts'
 
 const CERTIFICATE_TYPE = 'application/vnd.roadveil.purge-certificate.v1+json'
 const SCHEMA = 'roadveil.purge-certificate.v1'
@@ -49,6 +48,14 @@ export const purgeCertificateSchema = z.strictObject({
 
 const signedSchema = purgeCertificateSchema.extend({ schema: z.literal(SCHEMA) })
 
+const FORM = {
+  type: CERTIFICATE_TYPE,
+  schema: signedSchema,
+  maxBytes: MAX_BYTES,
+  code: 'ERR_CERTIFICATE_INVALID',
+  what: 'the purge certificate',
+} as const
+
 /** Signs a purge certificate as the box. */
 export function signPurgeCertificate(certificate: PurgeCertificate, key: SigningKey): Uint8Array {
   const payload = JSON.stringify({ schema: SCHEMA, ...certificate })
@@ -60,22 +67,8 @@ export function signPurgeCertificate(certificate: PurgeCertificate, key: Signing
  *
  * Throws what `verifyEnvelope` does, and ERR_CERTIFICATE_INVALID when its form is wrong or it speaks for another device.
  */
-export function verifyPurgeCertificate(
-  envelope: Uint8Array,
-  sender: { readonly deviceId: string; readonly deviceKeys: VerifyKeys },
-): PurgeCertificate {
-  const { payload } = verifyEnvelope(envelope, CERTIFICATE_TYPE, sender.deviceKeys)
-  const signed = parseStrictJson(payload, signedSchema, {
-    maxBytes: MAX_BYTES,
-    code: 'ERR_CERTIFICATE_INVALID',
-    what: 'the purge certificate',
-  })
-  if (signed.device !== sender.deviceId) {
-    throw new RoadveilError(
-      'ERR_CERTIFICATE_INVALID',
-      `the purge certificate speaks for another device than ${sender.deviceId}`,
-    )
-  }
+export function verifyPurgeCertificate(envelope: Uint8Array, sender: StatementSender): PurgeCertificate {
+  const { statement: signed } = verifyStatement(envelope, sender, FORM)
   const { certificateId, site, device, occasion, issuedAt, clockPlausible, deletions } = signed
   const { policy, configSha256, audit } = signed
   return {
