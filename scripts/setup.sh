@@ -45,5 +45,9 @@ fi
 if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   say "installing Node packages"
   npm ci --no-audit --no-fund --loglevel=error >&2
+  # Debian's npm takes the link away again with the package of the other processor, which has a program of the same name.
+  for node in node_modules/node-linux-*/bin/node; do
+    ln -sf "../${node#node_modules/}" node_modules/.bin/node
+  done
   touch node_modules/.package-lock.json
 fi
