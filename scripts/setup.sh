@@ -41,13 +41,34 @@ if [ ${#packages[@]} -gt 0 ]; then
   esac
 fi
 
-# Node 24 comes with the dependencies; any Node from 18 on can run this one npm command.
-if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  say "installing Node packages"
-  npm ci --no-audit --no-fund --loglevel=error >&2
-  # Debian's npm takes the link away again with the package of the other processor, which has a program of the same name.
+# Node 24 comes with the dependencies; any Node from 18 on can fetch it.
+pinned_node=node_modules/.bin/node
+# Debian's npm takes the link away again with the package of the other processor, which has a program of the same name.
+link_node() {
   for node in node_modules/node-linux-*/bin/node; do
-    ln -sf "../${node#node_modules/}" node_modules/.bin/node
+    ln -sf "../${node#node_modules/}" "$pinned_node"
   done
+}
+npm_ci() { npm ci --no-audit --no-fund --loglevel=error >&2; }
+
+# npm silently leaves out optional packages, such as sharp's program for this processor, that ask for a newer Node than npm
+# itself runs on. So npm is run once more, on the Node that it has just fetched; `npm ci` clears the folder, hence the copy.
+npm_ci_on_pinned_node() {
+  local folder; folder=$(mktemp -d)
+  cp -L "$pinned_node" "$folder/node"
+  # A distribution's npm finds its modules in the folders that the distribution's Node knows of.
+  NODE_NO_WARNINGS=1 NODE_PATH=$(node -p 'require("module").globalPaths.join(":")') PATH="$folder:$PATH" npm_ci || { rm -rf "$folder"; exit 1; }
+  rm -rf "$folder"
+}
+
+if [ ! -x "$pinned_node" ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  say "installing Node packages"
+  npm_ci
+  link_node
+  if ! "$pinned_node" -e 'require("sharp")' 2>/dev/null; then
+    npm_ci_on_pinned_node
+    link_node
+    "$pinned_node" -e 'require("sharp")' || { say "the packages for this machine are incomplete; install Node 20.9 or newer"; exit 1; }
+  fi
   touch node_modules/.package-lock.json
 fi

@@ -6,6 +6,9 @@ export const PICTURE_ERRORS = {
   ERR_INTERNAL: {
     hint: 'This is a fault of Roadveil itself; report it with the version and the log lines around it.',
   },
+  ERR_INSTALLATION: {
+    hint: 'A package that Roadveil needs is missing or does not fit this machine; install again with scripts/setup.sh.',
+  },
 
   // config/
   ERR_CONFIG_MISSING: {

@@ -34,7 +34,7 @@ const SELFTEST_TIMEOUT_MS = 900_000
 /**
  * Starts the builder and waits until its networks are loaded, so that a wrong model is found at the start.
  *
- * @throws RoadveilError ERR_MODEL_* from the thread
+ * @throws RoadveilError ERR_MODEL_* from the thread; ERR_INSTALLATION when a package cannot be loaded
  */
 export async function openEvidenceBuilder(models: ModelSource): Promise<EvidenceBuilder> {
   let worker: Worker | undefined
@@ -93,8 +93,18 @@ async function startWorker(models: ModelSource): Promise<Worker> {
   const worker = new Worker(file, { workerData: models })
   // Whoever waits for a message hears of it; a thread that dies while it is idle must not take the process with it.
   worker.on('error', () => undefined)
-  await nextMessage(worker)
+  await nextMessage(worker).catch((error: unknown) => {
+    throw loadFault(error)
+  })
   return worker
+}
+
+/** No picture was near the thread yet, so the first line of what a package says can be told. */
+function loadFault(error: unknown): unknown {
+  const cause = isRoadveilError(error) ? error.cause : undefined
+  if (!(cause instanceof Error)) return error
+  const [said] = cause.message.split('\n')
+  return new RoadveilError('ERR_INSTALLATION', `the evidence thread cannot be started: ${said}`, { cause })
 }
 
 async function ask(

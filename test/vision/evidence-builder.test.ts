@@ -76,3 +76,23 @@ await t.test(
     )
   },
 )
+
+await t.test(
+  'a package that cannot be loaded is named at the start, with what to do about it',
+  { timeout: 60_000 },
+  async (t) => {
+    const refuse = `import { registerHooks } from 'node:module'
+      registerHooks({ resolve(name, context, next) {
+        if (name === 'sharp') throw new Error('no sharp for this machine\\nand more')
+        return next(name, context)
+      } })`
+    const source = new URL('../../src/', import.meta.url)
+    const start = `import { openEvidenceBuilder } from '${new URL('vision/evidence-builder.ts', source)}'
+      import { loadModelSource } from '${new URL('detection/source.ts', source)}'
+      await openEvidenceBuilder(await loadModelSource()).catch((error) => console.log(error.code, error.message))`
+    const file = join(t.testdir({ 'start.mjs': start }), 'start.mjs')
+    const args = ['--import', `data:text/javascript,${encodeURIComponent(refuse)}`, file]
+    const said = execFileSync(process.execPath, args, { encoding: 'utf8' })
+    t.equal(said.trim(), 'ERR_INSTALLATION the evidence thread cannot be started: no sharp for this machine')
+  },
+)
