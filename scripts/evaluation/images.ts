@@ -4,6 +4,7 @@ import sharp from 'sharp'
 import { z } from 'zod'
 import { type RawFrame, rawFrame } from '../../src/domain/frame.ts'
 import type { PixelBox } from '../../src/domain/geometry.ts'
+import { planesOf } from '../../src/evidence/still.ts'
 
 /** One thing that somebody has drawn a box around. */
 export interface TrueObject {
@@ -52,16 +53,8 @@ export async function readImage(
     .raw()
     .toBuffer({ resolveWithObject: true })
   const { width, height } = info
-  const size = width * height
-  const planes = new Uint8Array(size * 3)
-  let sum = 0
-  for (let i = 0; i < size; i++) {
-    const [red, green, blue] = [data[3 * i] ?? 0, data[3 * i + 1] ?? 0, data[3 * i + 2] ?? 0]
-    planes[i] = green
-    planes[size + i] = blue
-    planes[2 * size + i] = red
-    sum += red + green + blue
-  }
+  const planes = planesOf(data, info)
+  const sum = planes.reduce((total, value) => total + value, 0)
   const frame = rawFrame({ cameraId: name, sequence: 0, capturedAt: 0, width, height, planes })
-  return { name, frame, objects, isNight: sum / (3 * size) < NIGHT_BRIGHTNESS }
+  return { name, frame, objects, isNight: sum / planes.length < NIGHT_BRIGHTNESS }
 }

@@ -1,16 +1,7 @@
 import type { Region } from '../domain/evidence.ts'
 import { grow } from '../domain/geometry.ts'
-import type { Findings, FoundRegion } from '../privacy/findings.ts'
+import { type FoundRegion, withMore } from '../privacy/findings.ts'
 import type { SeenFrame } from './search-video.ts'
-
-/** The same as if the first search had found what the second one did. */
-export function withLeaks(findings: Findings, leaks: readonly FoundRegion[]): Findings {
-  return {
-    ...findings,
-    faces: [...findings.faces, ...leaks.filter(({ kind }) => kind === 'face')],
-    plates: [...findings.plates, ...leaks.filter(({ kind }) => kind === 'plate')],
-  }
-}
 
 /** Of what a second search finds the edges are less sure than of what two searches agree on. */
 const MARGIN = 0.25
@@ -29,7 +20,7 @@ export async function* repairSearch(
   leaks: Leaks,
 ): AsyncGenerator<SeenFrame, void, undefined> {
   const repaired = (frame: SeenFrame, more: readonly FoundRegion[]): SeenFrame =>
-    frame.findings && more.length > 0 ? { ...frame, findings: withLeaks(frame.findings, more) } : frame
+    frame.findings && more.length > 0 ? { ...frame, findings: withMore(frame.findings, more) } : frame
   /** The last searched frame and those after it. */
   let held: SeenFrame[] = []
   for await (const frame of frames) {

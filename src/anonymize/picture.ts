@@ -1,6 +1,7 @@
 import sharp from 'sharp'
 import { type RawFrame, rawFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
+import { planesOf } from '../evidence/still.ts'
 
 /** Pixels of the largest picture: three of its copies must fit into memory. */
 export const MAX_PICTURE_PIXELS = 100e6
@@ -64,17 +65,4 @@ function isAnimated(bytes: Uint8Array): boolean {
     at += view.getUint32(at) + 12
   }
   return false
-}
-
-/** From interleaved R, G, B, or from grey alone, to planes. */
-function planesOf(pixels: Uint8Array, info: { width: number; height: number; channels: number }): Uint8Array {
-  const size = info.width * info.height
-  const planes = new Uint8Array(size * 3)
-  const [green, blue] = info.channels === 1 ? [0, 0] : [1, 2]
-  for (let i = 0, at = 0; i < size; i++, at += info.channels) {
-    planes[i] = pixels[at + green] ?? 0
-    planes[size + i] = pixels[at + blue] ?? 0
-    planes[2 * size + i] = pixels[at] ?? 0
-  }
-  return planes
 }

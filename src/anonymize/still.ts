@@ -2,13 +2,13 @@ import type { RawFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 import { encodeJpeg, encodePng } from '../evidence/still.ts'
 import { readPlate } from '../plates/read.ts'
-import type { FoundRegion } from '../privacy/findings.ts'
+import { type FoundRegion, withMore } from '../privacy/findings.ts'
 import { type FramePlan, planRegions } from '../privacy/plan.ts'
 import { redactFrame } from '../privacy/redact.ts'
 import { STILL_LOOKS, searchFrame } from '../privacy/search.ts'
 import { findLeaks } from '../privacy/verify.ts'
 import { findKeptVehicle } from './kept-still.ts'
-import { coverOf, withLeaks } from './leaks.ts'
+import { coverOf } from './leaks.ts'
 import type { Tools } from './options.ts'
 import { type Picture, decodePicture } from './picture.ts'
 import { drawPreview } from './preview.ts'
@@ -40,7 +40,7 @@ export async function anonymizeStill(input: Uint8Array, tools: Tools): Promise<A
   const findings = await searchFrame(frame, networks.detectors, STILL_LOOKS)
   const path = await findKeptVehicle(frame, findings, tools)
   const planOf = (leaks: readonly FoundRegion[]): FramePlan => {
-    const [plan] = planRegions([withLeaks(findings, leaks)], path, options)
+    const [plan] = planRegions([withMore(findings, leaks)], path, options)
     if (!plan) throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'the picture has no redaction plan')
     return { ...plan, regions: [...plan.regions, ...leaks.map(coverOf)] }
   }

@@ -1,3 +1,5 @@
+import type { EpochMs } from './frame.ts'
+
 /** What a purge deletes. */
 export type PurgedKind = 'evidence' | 'tombstones' | 'audit-rows' | 'log-files' | 'certificates' | 'day-keys'
 
@@ -8,6 +10,13 @@ export interface Deletion {
   /** The span of time that they were about: ISO 8601, UTC. */
   readonly from: string
   readonly to: string
+}
+
+/** What was deleted of one kind, and the span of time that it was about; null where nothing was. */
+export interface Deleted {
+  readonly count: number
+  readonly from: EpochMs | null
+  readonly to: EpochMs | null
 }
 
 /** What was deleted, and where the audit log says so. */

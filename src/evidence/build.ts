@@ -15,6 +15,7 @@ import {
 } from './check.ts'
 import { type Provenance, buildFacts } from './facts.ts'
 import { renderFootage } from './render.ts'
+import { withMore } from '../privacy/findings.ts'
 import { type Leaks, verifyRendering } from './verify.ts'
 
 export interface EvidenceRequest {
@@ -154,14 +155,7 @@ function withLeaks(pieces: SearchedPieces, leaks: Leaks): SearchedPieces {
     first += own.findings.length
     return {
       ...own,
-      findings: own.findings.map((findings, index) => {
-        const more = leaks.get(start + index) ?? []
-        return {
-          ...findings,
-          faces: [...findings.faces, ...more.filter(({ kind }) => kind === 'face')],
-          plates: [...findings.plates, ...more.filter(({ kind }) => kind === 'plate')],
-        }
-      }),
+      findings: own.findings.map((findings, index) => withMore(findings, leaks.get(start + index) ?? [])),
     }
   }
   // In the order of the clip, which numbers the frames.

@@ -17,6 +17,22 @@ export async function encodePng(image: RedactedImage): Promise<Uint8Array> {
   return open(image).png({ compressionLevel: 9 }).toBuffer()
 }
 
+/** From interleaved R, G, B, or from grey alone, as sharp decodes them, to the planes G, B, R of a frame. */
+export function planesOf(
+  pixels: Uint8Array,
+  { width, height, channels }: { readonly width: number; readonly height: number; readonly channels: number },
+): Uint8Array {
+  const size = width * height
+  const planes = new Uint8Array(size * 3)
+  const [green, blue] = channels === 1 ? [0, 0] : [1, 2]
+  for (let i = 0, at = 0; i < size; i++, at += channels) {
+    planes[i] = pixels[at + green] ?? 0
+    planes[size + i] = pixels[at + blue] ?? 0
+    planes[2 * size + i] = pixels[at] ?? 0
+  }
+  return planes
+}
+
 function open(image: RedactedImage): Sharp {
   const { width, height, planes } = image
   const size = width * height

@@ -8,6 +8,7 @@ import type { FoundRegion } from '../privacy/findings.ts'
 import { findLeaks } from '../privacy/verify.ts'
 import type { CheckedFrame, EvidenceDeps } from './check.ts'
 import type { Rendering } from './render.ts'
+import { planesOf } from './still.ts'
 
 /** What a second search of the finished pictures found left open, by frame number. */
 export type Leaks = ReadonlyMap<number, readonly FoundRegion[]>
@@ -89,14 +90,7 @@ const MAX_FRAME_BYTES = 4096 * 2400 * 3
 async function decodeStill(jpeg: Uint8Array): Promise<RawFrame> {
   const { data, info } = await sharp(jpeg).removeAlpha().raw().toBuffer({ resolveWithObject: true })
   const { width, height } = info
-  const area = width * height
-  const planes = new Uint8Array(3 * area)
-  for (let i = 0, at = 0; i < area; i++, at += 3) {
-    planes[2 * area + i] = data[at] ?? 0
-    planes[i] = data[at + 1] ?? 0
-    planes[area + i] = data[at + 2] ?? 0
-  }
-  return rawFrame({ cameraId: '', sequence: 0, capturedAt: 0, width, height, planes })
+  return rawFrame({ cameraId: '', sequence: 0, capturedAt: 0, width, height, planes: planesOf(data, info) })
 }
 
 /** The part of a picture that is the camera's. */

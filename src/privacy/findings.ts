@@ -26,3 +26,12 @@ export interface Findings {
   readonly faces: readonly FoundRegion[]
   readonly plates: readonly FoundRegion[]
 }
+
+/** The same as if the search had found more. */
+export function withMore(findings: Findings, more: readonly FoundRegion[]): Findings {
+  return {
+    ...findings,
+    faces: [...findings.faces, ...more.filter(({ kind }) => kind === 'face')],
+    plates: [...findings.plates, ...more.filter(({ kind }) => kind === 'plate')],
+  }
+}

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { type EpochMs, iso } from '../domain/frame.ts'
-import type { Deletion, PurgeAccount, PurgedKind } from '../domain/purge.ts'
+import type { Deleted, Deletion, PurgeAccount, PurgedKind } from '../domain/purge.ts'
 import { ERRORS } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { deleteLogs } from './logs.ts'
@@ -33,13 +33,6 @@ export interface ExpiringStore {
   compact(): boolean
   /** Puts the outer layer around one evidence from before there was any. Returns true while there may be more. */
   coverOlder(at: EpochMs): boolean
-}
-
-/** What was deleted of one kind, and the span of time that it was about. */
-interface Deleted {
-  readonly count: number
-  readonly from: EpochMs | null
-  readonly to: EpochMs | null
 }
 
 /** How many of each kind a purge deleted. */

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { type EpochMs, iso } from '../domain/frame.ts'
-import type { Deletion, PurgeAccount } from '../domain/purge.ts'
+import type { Deleted, Deletion, PurgeAccount } from '../domain/purge.ts'
 import type { Audit } from './audit.ts'
 import { query, type StoreDatabase } from './database.ts'
 
@@ -11,13 +11,6 @@ export interface StoredCertificate {
   readonly issuedAt: EpochMs
   /** DSSE. */
   readonly envelope: Uint8Array
-}
-
-/** What was deleted of one kind, and the span of time that it was about; null where nothing was. */
-export interface Deleted {
-  readonly count: number
-  readonly from: EpochMs | null
-  readonly to: EpochMs | null
 }
 
 /** Signs an account as the box. */

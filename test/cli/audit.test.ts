@@ -1,14 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadSigningKey } from '../../src/sealing/keys.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { openStore } from '../../src/store/open.ts'
-import { createTrial } from '../../src/trial/trial.ts'
 import { loadStoreKeys } from '../../src/vault/keys.ts'
 import { createWitness } from '../../src/vault/witness.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { boxSettings } from '../support/box.ts'
+import { brokerlessTrial, writeBox } from '../support/box.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { shortFolder } from '../support/short-folder.ts'
 import { until } from '../support/until.ts'
@@ -22,15 +21,8 @@ const names = { site: 'main-street', device: 'box-1' }
 /** A box whose audit log has 70 rows and two checkpoints, and the first of them as the city has it. */
 async function setUpBox(t: { teardown(act: () => Promise<void>): void }) {
   const folder = await shortFolder(t)
-  const trial = await createTrial(join(folder, 'trial'), {
-    ...names,
-    topicPrefix: 'roadveil',
-    hosts: ['127.0.0.1'],
-    port: 1,
-    now: new Date(),
-  })
-  mkdirSync(join(trial.box.directory, 'state'), { mode: 0o700 })
-  writeFileSync(trial.box.config, JSON.stringify(boxSettings(trial, names)))
+  const trial = await brokerlessTrial(folder, names)
+  writeBox(trial, names)
   const config = await loadConfig(trial.box.config)
   const { file, maxSizeMiB } = config.store
   const open = () => ({ file, key: loadStoreKeys(config, {}).database, maxSizeMiB })

@@ -1,10 +1,9 @@
 import { createPublicKey } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadPublicKey } from '../../src/sealing/keys.ts'
-import { createTrial } from '../../src/trial/trial.ts'
-import { boxSettings } from '../support/box.ts'
+import { brokerlessTrial, writeBox } from '../support/box.ts'
 import { shortFolder } from '../support/short-folder.ts'
 import { until } from '../support/until.ts'
 import { type Ended, roadveil, startRoadveil } from './roadveil.ts'
@@ -15,15 +14,8 @@ t.setTimeout(200_000)
 const names = { site: 'main-street', device: 'box-1' }
 
 async function setUpBox(t: { teardown(act: () => Promise<void>): void }) {
-  const trial = await createTrial(join(await shortFolder(t), 'trial'), {
-    ...names,
-    topicPrefix: 'roadveil',
-    hosts: ['127.0.0.1'],
-    port: 1,
-    now: new Date(),
-  })
-  mkdirSync(join(trial.box.directory, 'state'), { mode: 0o700 })
-  writeFileSync(trial.box.config, JSON.stringify(boxSettings(trial, names)))
+  const trial = await brokerlessTrial(await shortFolder(t), names)
+  writeBox(trial, names)
   return {
     trial,
     key: (...args: string[]): Promise<Ended> => roadveil(['key', ...args, '--config', trial.box.config]),

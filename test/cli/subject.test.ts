@@ -1,13 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../src/config/load.ts'
 import { loadPublicKey } from '../../src/sealing/keys.ts'
 import { verifyPurgeCertificate } from '../../src/sealing/purge-certificate.ts'
 import { openStore } from '../../src/store/open.ts'
-import { createTrial } from '../../src/trial/trial.ts'
 import { loadStoreKeys } from '../../src/vault/keys.ts'
-import { boxSettings } from '../support/box.ts'
+import { brokerlessTrial, writeBox } from '../support/box.ts'
 import { shortFolder } from '../support/short-folder.ts'
 import { until } from '../support/until.ts'
 import { receiptFor, sealedFixture } from '../store/store.fixture.ts'
@@ -22,15 +21,8 @@ const HOUR = 3_600_000
 /** A running box with one evidence that waits, and one that was deleted, both from two hours ago. */
 async function setUpBox(t: { teardown(act: () => Promise<void>): void }) {
   const folder = await shortFolder(t)
-  const trial = await createTrial(join(folder, 'trial'), {
-    ...names,
-    topicPrefix: 'roadveil',
-    hosts: ['127.0.0.1'],
-    port: 1,
-    now: new Date(),
-  })
-  mkdirSync(join(trial.box.directory, 'state'), { mode: 0o700 })
-  writeFileSync(trial.box.config, JSON.stringify(boxSettings(trial, names)))
+  const trial = await brokerlessTrial(folder, names)
+  writeBox(trial, names)
   const config = await loadConfig(trial.box.config)
   const [waiting, deleted] = [sealedFixture(), sealedFixture()]
   const at = Date.now() - 2 * HOUR

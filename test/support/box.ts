@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../src/config/config.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import { configSchema } from '../../src/config/schema.ts'
-import type { Trial } from '../../src/trial/trial.ts'
+import { createTrial, type Trial } from '../../src/trial/trial.ts'
 
 export interface BoxNames {
   readonly site: string
@@ -48,4 +49,21 @@ export function boxConfig(
   // The schema allows no store as small as a test wants it.
   const maxSizeMiB = changes.maxSizeMiB ?? config.store.maxSizeMiB
   return { ...config, store: { ...config.store, maxSizeMiB } }
+}
+
+/** A trial whose broker does not run: nothing listens on its port. */
+export async function brokerlessTrial(folder: string, names: BoxNames): Promise<Trial> {
+  return createTrial(join(folder, 'trial'), {
+    ...names,
+    topicPrefix: 'roadveil',
+    hosts: ['127.0.0.1'],
+    port: 1,
+    now: new Date(),
+  })
+}
+
+/** Writes the config file of a trial's box, and makes the folder of its store. */
+export function writeBox(trial: Trial, names: BoxNames): void {
+  mkdirSync(join(trial.box.directory, 'state'), { mode: 0o700 })
+  writeFileSync(trial.box.config, JSON.stringify(boxSettings(trial, names)))
 }

@@ -9,7 +9,7 @@ import type { Config } from '../../src/config/config.ts'
 import { createDatabaseKey } from '../../src/sealing/database-key.ts'
 import { parseIdentityFile } from '../../src/sealing/identity.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
-import { createTrial, type Trial } from '../../src/trial/trial.ts'
+import { type Trial } from '../../src/trial/trial.ts'
 import { reportAudit } from '../../src/vault/audit.ts'
 import {
   rewrapDatabaseKey,
@@ -20,7 +20,7 @@ import {
 import { loadStoreKeys, openWith, warnAboutKeys } from '../../src/vault/keys.ts'
 import { createWitness } from '../../src/vault/witness.ts'
 import { aboutAt, sealedFixture } from '../store/store.fixture.ts'
-import { boxConfig } from '../support/box.ts'
+import { boxConfig, brokerlessTrial } from '../support/box.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { shortFolder } from '../support/short-folder.ts'
 
@@ -32,13 +32,7 @@ const names = { site: 'main-street', device: 'box-1' }
 async function setUpBox(t: {
   teardown(act: () => Promise<void>): void
 }): Promise<{ trial: Trial; config: Config }> {
-  const trial = await createTrial(join(await shortFolder(t), 'trial'), {
-    ...names,
-    topicPrefix: 'roadveil',
-    hosts: ['127.0.0.1'],
-    port: 1,
-    now: new Date(),
-  })
+  const trial = await brokerlessTrial(await shortFolder(t), names)
   return { trial, config: boxConfig(trial, names) }
 }
 

@@ -5,10 +5,9 @@ import t from 'tap'
 import type { Config } from '../../src/config/config.ts'
 import { sealEvidence } from '../../src/sealing/seal.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
-import { createTrial } from '../../src/trial/trial.ts'
 import { loadStoreKeys, openWith } from '../../src/vault/keys.ts'
 import { evidenceFixture } from '../sealing/evidence.fixture.ts'
-import { boxConfig } from '../support/box.ts'
+import { boxConfig, brokerlessTrial } from '../support/box.ts'
 import { shortFolder } from '../support/short-folder.ts'
 
 /** What config/keys.md promises about a box that is stolen, tried. */
@@ -19,13 +18,7 @@ const PLATE = 'QX7PLATE'
 /** A box that keeps one evidence and runs with its device key as a credential, which `credentials` holds. */
 async function setUpBox(t: { teardown(act: () => Promise<void>): void }) {
   const folder = await shortFolder(t)
-  const trial = await createTrial(join(folder, 'trial'), {
-    ...names,
-    topicPrefix: 'roadveil',
-    hosts: ['127.0.0.1'],
-    port: 1,
-    now: new Date(),
-  })
+  const trial = await brokerlessTrial(folder, names)
   const config = boxConfig(trial, names)
   const credentials = join(folder, 'credentials')
   mkdirSync(credentials)
