@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, lint, types and all tests, on a bare Debian or Ubuntu machine.
+# Format, lint, types, all tests and a short round of every fault, on a bare Debian or Ubuntu machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
@@ -21,4 +21,5 @@ passed=$(count '^ {4}ok [0-9]+ - ')
 failed=$(count '^ {4}not ok [0-9]+ - ')
 skipped=$(count '^ {4}ok [0-9]+ - .*# SKIP')
 echo "$((passed - skipped)) passed, $failed failed, $skipped skipped"
+node test/fault/main.ts || status=$?
 exit "$status"

@@ -1,0 +1,71 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { diceOf } from './dice.ts'
+import { plantedSecrets } from './planted.ts'
+import type { FaultSuite } from './suite.ts'
+import { HARMS, type Tally, tallyOf } from './tally.ts'
+
+/** How a suite ended. */
+export interface Row {
+  readonly name: string
+  readonly fault: string
+  readonly tally: Tally
+  /** What the machine lacks, where the suite did not run. */
+  readonly lacking: string | undefined
+  readonly seconds: number
+}
+
+/** Whether everything held: the suite ran, injected something, and found no harm. */
+export function held({ tally, lacking }: Row): boolean {
+  return (
+    lacking === undefined && tally.injections > 0 && HARMS.every((kind) => tally.harms[kind].length === 0)
+  )
+}
+
+/** Runs one suite in a folder of its own, and searches that folder for what it planted. Never throws: a crash is a harm. */
+export async function runSuite(
+  suite: FaultSuite,
+  { count, seed, signal }: { readonly count: number; readonly seed: number; readonly signal: AbortSignal },
+): Promise<Row> {
+  const { name, fault } = suite
+  const tally = tallyOf()
+  const began = performance.now()
+  const row = (lacking?: string): Row => ({
+    ...{ name, fault, tally, lacking },
+    seconds: (performance.now() - began) / 1000,
+  })
+  const lacking = await suite.lacking?.()
+  if (lacking !== undefined) return row(lacking)
+  const folder = await mkdtemp(join(tmpdir(), 'rvf-'))
+  try {
+    const planted = plantedSecrets()
+    await suite.run({ folder, count, dice: diceOf(seed), tally, planted, signal })
+    for (const hit of await planted.search([folder])) tally.harm('leaked', hit)
+  } catch (error) {
+    tally.harm('broken', error instanceof Error ? (error.stack ?? error.message) : String(error))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+  return row()
+}
+
+/** The table of all rows, one line a suite. */
+export function tableOf(rows: readonly Row[]): string {
+  const cells = rows.map((row) => {
+    const { tally, lacking } = row
+    if (lacking !== undefined) return [row.name, row.fault, 'not run', ...HARMS.map(() => '-'), '-', '-']
+    const harms = HARMS.map((kind) => String(tally.harms[kind].length))
+    const recovery =
+      tally.slowestRecoveryMs === null ? '-' : `${(tally.slowestRecoveryMs / 1000).toFixed(1)} s`
+    return [row.name, row.fault, String(tally.injections), ...harms, recovery, `${row.seconds.toFixed(0)} s`]
+  })
+  const all = [['suite', 'fault', 'injected', ...HARMS, 'recovery', 'took'], ...cells]
+  const widths = (all[0] ?? []).map((_, at) => Math.max(...all.map((line) => line[at]?.length ?? 0)))
+  return all
+    .map((line) =>
+      line.map((cell, at) => (at < 2 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))),
+    )
+    .map((line) => line.join('  ').trimEnd())
+    .join('\n')
+}

@@ -1,0 +1,5 @@
+import type { FaultSuite } from './suite.ts'
+import { fuzz } from './suites/fuzz.ts'
+
+/** Every kind of fault, in the order of the table. */
+export const SUITES: readonly FaultSuite[] = [fuzz]

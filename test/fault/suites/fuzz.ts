@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import { isRoadveilError } from '../../../src/errors.ts'
+import {
+  evidenceFrame,
+  parseEvidence,
+  parseMessage,
+  visionMessageSchema,
+} from '../../../src/channel/messages.ts'
+import { encodeFrame, readFrames } from '../../../src/channel/framing.ts'
+import { readReceipt } from '../../../src/delivery/receipts.ts'
+import {
+  chunkTopic,
+  manifestTopic,
+  parseTopic,
+  receiptTopic,
+  statusTopic,
+} from '../../../src/protocol/topics.ts'
+import { loadPublicKey, loadSigningKey } from '../../../src/sealing/keys.ts'
+import { signReceipt, verifyReceipt } from '../../../src/sealing/receipt.ts'
+import { createTrial } from '../../../src/trial/trial.ts'
+import { syntheticEvidence } from '../../support/evidence.ts'
+import { bend, damage, warp } from '../mutate.ts'
+import type { FaultSuite, Rounds } from '../suite.ts'
+
+const STATION = { prefix: 'roadveil', site: 'hill-street', device: 'box-1' }
+
+/** A parser under fire: throws a coded error or gives a value in which everything is as it should be. */
+interface Target {
+  readonly name: string
+  shoot(): Promise<void> | void
+}
+
+/** Everything that comes from outside the process, bent: receipts, topics, frames and messages of the channel. */
+export const fuzz: FaultSuite = {
+  name: 'fuzz',
+  fault: 'damaged receipts, topics, channel frames and messages',
+  counts: { short: 4_000, long: 40_000 },
+  async run(rounds) {
+    const targets = await targetsOf(rounds)
+    for (let round = 0; round < rounds.count && !rounds.signal.aborted; round++) {
+      const target = targets[round % targets.length]
+      if (!target) return
+      rounds.tally.injected()
+      try {
+        await target.shoot()
+      } catch (error) {
+        if (!isRoadveilError(error)) rounds.tally.harm('broken', `${target.name}: ${String(error)}`)
+      }
+      if ('polluted' in {}) {
+        rounds.tally.harm('broken', `${target.name}: every object has got a property`)
+        delete (Object.prototype as { polluted?: unknown }).polluted
+      }
+    }
+  },
+}
+
+async function targetsOf({ folder, dice, tally }: Rounds): Promise<readonly Target[]> {
+  const trial = await createTrial(`${folder}/trial`, {
+    ...{ site: STATION.site, device: STATION.device, topicPrefix: STATION.prefix },
+    ...{ hosts: ['127.0.0.1'], port: 1, now: new Date() },
+  })
+  const cityKey = loadSigningKey({ name: 'none', file: trial.city.receiptKey, env: {} })
+  const { id, publicKey } = loadPublicKey(trial.box.receiptPublicKey)
+  const evidenceId = randomUUID()
+  const receipt = {
+    ...{ deviceId: STATION.device, evidenceId, ciphertextSha256: 'b'.repeat(64) },
+    ...{ status: 'stored' as const, issuedAt: new Date().toISOString() },
+  }
+  const signed = signReceipt(receipt, cityKey)
+  const verify = (bytes: Uint8Array) =>
+    verifyReceipt(bytes, new Map([[id, publicKey]]), { deviceId: STATION.device })
+  const evidence = syntheticEvidence({ clipBytes: 2_000 })
+  const whole = evidenceFrame(evidence)
+  const frame = Buffer.concat(encodeFrame(whole))
+  const topics = [
+    statusTopic(STATION),
+    manifestTopic(STATION, evidenceId),
+    chunkTopic(STATION, evidenceId, 3),
+    receiptTopic(STATION, evidenceId),
+  ] as const
+
+  return [
+    {
+      name: 'receipt',
+      shoot() {
+        const payload = dice.chance(0.5)
+          ? damage(signed, dice)
+          : Buffer.from(JSON.stringify(warp(JSON.parse(Buffer.from(signed).toString()), dice)))
+        if (payload.equals(signed)) return
+        const found = readReceipt({ topic: receiptTopic(STATION, evidenceId), payload }, STATION, verify)
+        // Other bytes may say the same, such as another spacing of the envelope; they may not say anything else.
+        if (JSON.stringify(found) !== JSON.stringify({ ...receipt, keyId: cityKey.id }))
+          tally.harm('broken', 'a damaged receipt was taken for another one')
+      },
+    },
+    {
+      name: 'topic',
+      shoot() {
+        const topic = parseTopic(STATION.prefix, bend(dice.pick(topics), dice))
+        const names = [topic.site, topic.device, 'evidenceId' in topic ? topic.evidenceId : 'x']
+        if (!names.every((name) => /^[a-z0-9][a-z0-9-]*$/.test(name)))
+          tally.harm('broken', `a topic names ${JSON.stringify(names)}`)
+      },
+    },
+    {
+      name: 'frame',
+      async shoot() {
+        for await (const { message } of readFrames(piecesOf(damage(frame, dice))))
+          parseMessage(visionMessageSchema, message)
+      },
+    },
+    {
+      name: 'message',
+      shoot() {
+        const message = parseMessage(visionMessageSchema, warp(whole.message, dice))
+        if (message.type !== 'evidence') return
+        for (const { name } of parseEvidence(message, whole.parts).files)
+          if (!/^[a-z0-9][a-z0-9.-]*$/.test(name))
+            tally.harm('broken', `a file is called ${JSON.stringify(name)}`)
+      },
+    },
+  ]
+
+  async function* piecesOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < bytes.length; at += 4096) yield bytes.subarray(at, at + 4096)
+  }
+}
