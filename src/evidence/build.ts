@@ -9,14 +9,13 @@ import {
   type EvidenceDeps,
   type Footage,
   type SearchedFootage,
-  joinSearched,
-  planFootage,
   searchFootage,
 } from './check.ts'
 import { type Provenance, buildFacts } from './facts.ts'
+import { type SearchedPieces, planPieces, withLeaks } from './pieces.ts'
+import { rehearse } from './rehearse.ts'
 import { renderFootage } from './render.ts'
-import { withMore } from '../privacy/findings.ts'
-import { type Leaks, verifyRendering } from './verify.ts'
+import { verifyRendering } from './verify.ts'
 
 export interface EvidenceRequest {
   readonly violation: Violation
@@ -47,7 +46,8 @@ export interface Aftermath {
  * are in memory: once to search every frame, then, when all regions are known and followed in both directions of time, to
  * redact, draw and encode.
  *
- * What comes out is decoded and searched once more; what is found then is hidden in a second rendering, which is checked again.
+ * The redaction is rehearsed on a few frames first. What comes out is decoded and searched once more; what is found then is hidden
+ * in a second rendering, which is checked again.
  *
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when any frame could not be checked, ERR_REDACTION_UNVERIFIED when something
  *   was found again twice, ERR_EVIDENCE_INCOMPLETE when video is missing, ERR_ENCODE_FAILED; nothing is kept then
@@ -57,15 +57,8 @@ export async function buildEvidence(
   deps: EvidenceDeps,
   signal: AbortSignal,
 ): Promise<RedactedEvidence> {
-  const { violation, camera, provenance, fps } = request
-  const searched: SearchedFootage[] = []
-  for (const footage of request.footage) {
-    searched.push(await searchFootage(footage, violation.path, fps, deps, signal))
-  }
-  const { footage: after, path } = await request.aftermath
-  const searchedAfter = after && (await searchFootage(after, path, fps, deps, signal))
-
-  const whole = { footage: request.footage, searched, after, searchedAfter }
+  const { violation, camera, provenance } = request
+  const { whole, path } = await searchAll(request, deps, signal)
   const first = await render(request, whole, path, deps, signal)
   const repaired = first.verification.leaks.size
   // What the second search found was missed by the first: it counts like everything else, and is followed in time.
@@ -91,12 +84,19 @@ export async function buildEvidence(
   return { facts, files: rendering.files.map(({ name, bytes }) => ({ name, bytes })) }
 }
 
-/** All footage of a violation, searched. */
-interface SearchedPieces {
-  readonly footage: readonly Footage[]
-  readonly searched: readonly SearchedFootage[]
-  readonly after: Footage | undefined
-  readonly searchedAfter: SearchedFootage | undefined
+/** Searches all footage, and rehearses its redaction. The frames that this takes are in memory no longer than that. */
+async function searchAll(
+  { violation, footage, aftermath, fps, maskOccupants }: EvidenceRequest,
+  deps: EvidenceDeps,
+  signal: AbortSignal,
+): Promise<{ readonly whole: SearchedPieces; readonly path: readonly PathPoint[] }> {
+  const searched: SearchedFootage[] = []
+  for (const piece of footage) searched.push(await searchFootage(piece, violation.path, fps, deps, signal))
+  const { footage: after, path } = await aftermath
+  const searchedAfter = after && (await searchFootage(after, path, fps, deps, signal))
+  const all = { footage, searched, after, searchedAfter }
+  const leaks = await rehearse(planPieces(all, path, maskOccupants), deps)
+  return { whole: withLeaks(all, leaks), path }
 }
 
 /** Plans, reads, redacts and encodes, and searches what came out of it once more. */
@@ -125,42 +125,6 @@ async function render(
     signal,
   )
   return { rendering, vote, readings, verification: await verifyRendering(rendering, frames, deps, signal) }
-}
-
-function planPieces(
-  { footage, searched, after, searchedAfter }: SearchedPieces,
-  path: readonly PathPoint[],
-  maskOccupants: boolean,
-): { readonly footage: Footage; readonly checked: readonly CheckedFrame[] }[] {
-  return footage.flatMap((piece, index) => {
-    const own = searched[index]
-    if (!own) return []
-    const isLast = index === footage.length - 1
-    if (!isLast || !after || !searchedAfter)
-      return [{ footage: piece, checked: planFootage(own, path, maskOccupants) }]
-    const checked = planFootage(joinSearched(own, searchedAfter), path, maskOccupants)
-    const cut = own.findings.length
-    return [
-      { footage: piece, checked: checked.slice(0, cut) },
-      { footage: after, checked: checked.slice(cut) },
-    ]
-  })
-}
-
-/** The same as if the first search had found what the second one did. */
-function withLeaks(pieces: SearchedPieces, leaks: Leaks): SearchedPieces {
-  let first = 0
-  const repaired = (own: SearchedFootage): SearchedFootage => {
-    const start = first
-    first += own.findings.length
-    return {
-      ...own,
-      findings: own.findings.map((findings, index) => withMore(findings, leaks.get(start + index) ?? [])),
-    }
-  }
-  // In the order of the clip, which numbers the frames.
-  const searched = pieces.searched.map(repaired)
-  return { ...pieces, searched, searchedAfter: pieces.searchedAfter && repaired(pieces.searchedAfter) }
 }
 
 function nearest(frames: readonly CheckedFrame[], at: number): number {

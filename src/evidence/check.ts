@@ -29,13 +29,29 @@ export interface CheckedFrame {
   readonly reading?: PlateReading
 }
 
+/** Frames kept of each piece of footage: raw ones take much memory. */
+const SAMPLES = 2
+
 /** Fewer than this share of the frames that a span should have is no evidence. */
 const MIN_FRAME_SHARE = 0.5
 
-/** A piece of footage after its search, before its plan. */
-export interface SearchedFootage {
+/** A frame that is kept from the search to the plan. */
+export interface SampledFrame {
+  /** From 0, in its piece of footage. */
+  readonly index: number
+  readonly frame: RawFrame
+}
+
+/** What was found in continuous footage. */
+interface Checked {
   readonly findings: readonly Findings[]
   readonly readings: ReadonlyMap<FoundRegion, PlateReading>
+}
+
+/** A piece of footage after its search, before its plan. */
+export interface SearchedFootage extends Checked {
+  /** A few of its frames, for a rehearsal of the redaction. */
+  readonly samples: readonly SampledFrame[]
 }
 
 /**
@@ -54,9 +70,12 @@ export async function searchFootage(
 ): Promise<SearchedFootage> {
   const findings: Findings[] = []
   const readings = new Map<FoundRegion, PlateReading>()
+  const samples: SampledFrame[] = []
+  const expected = Math.floor(((footage.span.to - footage.span.from) / 1000) * fps)
   for await (const frame of footage.frames(signal)) {
     const offender = pathBoxAt(path, frame.capturedAt)
     const found = await searchFrame(frame, deps.detectors, looksAt(findings.length, fps), offender)
+    if (isSampled(findings.length, expected)) samples.push({ index: findings.length, frame })
     findings.push(found)
     if (!offender) continue
     for (const plate of found.plates) {
@@ -65,12 +84,17 @@ export async function searchFootage(
       if (reading) readings.set(plate, reading)
     }
   }
-  const expected = Math.floor(((footage.span.to - footage.span.from) / 1000) * fps)
   if (findings.length < expected * MIN_FRAME_SHARE) {
     const counts = `${findings.length} of ${expected}`
     throw new RoadveilError('ERR_EVIDENCE_INCOMPLETE', `only ${counts} frames could be decoded`)
   }
-  return { findings, readings }
+  return { findings, readings, samples }
+}
+
+/** One frame in the middle of each of the equal parts of a piece. */
+function isSampled(index: number, expected: number): boolean {
+  const part = Math.max(1, Math.floor(expected / SAMPLES))
+  return index < part * SAMPLES && index % part === part >> 1
 }
 
 /**
@@ -79,7 +103,7 @@ export async function searchFootage(
  * @param path the offender's, to the end of the footage
  */
 export function planFootage(
-  { findings, readings }: SearchedFootage,
+  { findings, readings }: Checked,
   path: readonly PathPoint[],
   maskOccupants: boolean,
 ): CheckedFrame[] {
@@ -93,7 +117,7 @@ export function planFootage(
 }
 
 /** Two pieces of which the second continues the first. */
-export function joinSearched(first: SearchedFootage, second: SearchedFootage): SearchedFootage {
+export function joinSearched(first: Checked, second: Checked): Checked {
   return {
     findings: [...first.findings, ...second.findings],
     readings: new Map([...first.readings, ...second.readings]),

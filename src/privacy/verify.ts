@@ -19,6 +19,8 @@ const SMALL_SCALE = 1.5
 
 /** Where a network is as sure as this, a face or plate was left. */
 const SURE = { plate: 0.6, face: 0.55 }
+/** The same where little is lost by hiding more: before anything was made. */
+export const SUSPECTED = { plate: 0.5, face: 0.45 }
 /** Of a plate that the network doubts, the reader decides: text is no accident from here on. */
 const DOUBTED_PLATE = 0.3
 const MIN_TEXT = 4
@@ -34,6 +36,7 @@ const SAME_PLATE_OVERLAP = 0.25
  *
  * @param hidden what was hidden in it
  * @param kept plates that stay readable on purpose
+ * @param sure scores from which on something counts as left, whether it can be read or not
  * @returns what is left to be hidden, in 0-1 of the picture
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when a network fails
  */
@@ -43,19 +46,20 @@ export async function findLeaks(
   kept: readonly Box[],
   detectors: Pick<Detectors, 'regions'>,
   read: PlateReader,
+  sure: { readonly plate: number; readonly face: number } = SURE,
 ): Promise<FoundRegion[]> {
   try {
     const longer = Math.max(frame.width, frame.height)
     const scale = longer < SMALL_SIDE ? SMALL_SCALE : Math.min(1, LONGER_SIDE / longer)
     const whole = { x: 0, y: 0, w: frame.width, h: frame.height }
-    const minScores = { plate: DOUBTED_PLATE, face: SURE.face }
+    const minScores = { plate: DOUBTED_PLATE, face: sure.face }
     const found = await detectors.regions.detect(mirror(frame), whole, scale, minScores)
     const leaks: FoundRegion[] = []
     for (const { kind, box: mirrored, score } of found) {
       const box = { ...mirrored, x: 1 - mirrored.x - mirrored.w }
       if (hiddenShare(box, hidden) >= HIDDEN_SHARE) continue
       if (kind === 'plate' && kept.some((plate) => iou(plate, box) > SAME_PLATE_OVERLAP)) continue
-      if (score >= SURE[kind] || (await isText(frame, box, read))) leaks.push({ kind, box, score })
+      if (score >= sure[kind] || (await isText(frame, box, read))) leaks.push({ kind, box, score })
     }
     return leaks
   } catch (cause) {
