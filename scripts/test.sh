@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
 export PATH="$PWD/node_modules/.bin:$PATH"
+# Tests start the CLI hundreds of times: it starts in half the time when its types are stripped once.
+export NODE_COMPILE_CACHE="$PWD/node_modules/.cache/compiled"
 
 prettier --check --log-level warn .
 eslint . --max-warnings 0
