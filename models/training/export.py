@@ -1,14 +1,11 @@
 """Writes a checkpoint's averaged weights as ONNX: uint8 planes in, decoded boxes out, batch norm folded."""
 import argparse
-import inspect
 
 import torch
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from network import GROUPS, PIXEL_SCALE, Conv, PlateFaceNet, cell_centres, decode
-
-OPSET = 13
+from blocks import fold, write_onnx
+from network import GROUPS, PIXEL_SCALE, PlateFaceNet, cell_centres, decode
 
 
 class Exported(nn.Module):
@@ -19,7 +16,10 @@ class Exported(nn.Module):
 
     def __init__(self, network: PlateFaceNet):
         super().__init__()
-        self.network = fold(network.eval())
+        self.network = network.eval()
+        fold(network)
+        # The first convolution takes pixels as they are.
+        network.stem[0].weight.data *= PIXEL_SCALE
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         raw = self.network(image.float())
@@ -27,30 +27,10 @@ class Exported(nn.Module):
         return tuple(decode(raw[group], centres, strides)[0].transpose(0, 1) for group in GROUPS)
 
 
-def fold(network: PlateFaceNet) -> PlateFaceNet:
-    """Merges each batch norm into the convolution before it, and the scale of the pixels into the first convolution."""
-    for module in network.modules():
-        if isinstance(module, Conv):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
-            module[1] = nn.Identity()
-    network.stem[0].weight.data *= PIXEL_SCALE
-    return network
-
-
 def export(network: PlateFaceNet, path: str) -> None:
     image = torch.zeros(1, 3, 96, 128, dtype=torch.uint8)
-    # Newer versions of torch would use another exporter, which needs packages that Debian lacks.
-    older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
-    torch.onnx.export(
-        Exported(network),
-        (image,),
-        path,
-        opset_version=OPSET,
-        input_names=["image"],
-        output_names=list(GROUPS),
-        dynamic_axes={"image": {2: "height", 3: "width"}, **{group: {0: "cells"} for group in GROUPS}},
-        **older,
-    )
+    axes = {"image": {2: "height", 3: "width"}, **{group: {0: "cells"} for group in GROUPS}}
+    write_onnx(Exported(network), image, path, ("image", list(GROUPS)), axes)
 
 
 def main() -> None:

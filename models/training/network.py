@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from blocks import Conv, Residual
+
 STRIDES = (8, 16, 32)
 GROUPS = ("plates", "faces")
 # Values a cell: score, box (4), and for plates the four corners (8).
@@ -14,28 +16,6 @@ COLUMNS = {"plates": 13, "faces": 5}
 PIXEL_SCALE = 1 / 128
 # log(size / stride) is kept within these, so that an untrained cell gives no infinite box.
 MIN_LOG_SIZE, MAX_LOG_SIZE = -4.0, 5.0
-
-
-class Conv(nn.Sequential):
-    """Convolution, batch norm, ReLU."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1):
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs, momentum=0.03, eps=1e-3),
-            nn.ReLU(inplace=True),
-        )
-
-
-class Residual(nn.Module):
-    """Two convolutions through a narrower middle, added to what came in."""
-
-    def __init__(self, width: int, middle: int):
-        super().__init__()
-        self.body = nn.Sequential(Conv(width, middle), Conv(middle, width))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.body(x)
 
 
 class Head(nn.Module):

@@ -2,9 +2,15 @@
 
 Only dense convolutions, ReLU and matrix products: ONNX Runtime is fast at them on a CPU.
 """
+import sys
+from pathlib import Path
+
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from blocks import Conv, Residual  # noqa: E402
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 PADDING = ALPHABET.index("_")
@@ -14,28 +20,6 @@ ROWS, COLUMNS = 8, 32  # of the map of features
 KEY, VALUE = 40, 96  # numbers that say what a cell is, and what stands in it
 # Pixels (0-255) are brought to -1 to 1; the export puts this into the first convolution's weights.
 PIXEL_SCALE, PIXEL_SHIFT = 1 / 128, -1.0
-
-
-class Conv(nn.Sequential):
-    """Convolution, batch norm, ReLU."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int | tuple[int, int] = 1):
-        super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(outputs, momentum=0.03, eps=1e-3),
-            nn.ReLU(inplace=True),
-        )
-
-
-class Residual(nn.Module):
-    """Two convolutions through a narrower middle, added to what came in."""
-
-    def __init__(self, width: int, middle: int):
-        super().__init__()
-        self.body = nn.Sequential(Conv(width, middle), Conv(middle, width))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.body(x)
 
 
 class PlateReader(nn.Module):

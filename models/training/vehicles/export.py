@@ -1,6 +1,6 @@
 """Writes a checkpoint's averaged weights, or the public ones, as ONNX: uint8 planes in, decoded objects out."""
 import argparse
-import inspect
+import sys
 from pathlib import Path
 
 import torch
@@ -8,7 +8,8 @@ from torch import nn
 
 from network import VehicleNet, cell_corners, decode_boxes, load_public
 
-OPSET = 13
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from blocks import write_onnx  # noqa: E402
 
 
 class Exported(nn.Module):
@@ -29,18 +30,9 @@ class Exported(nn.Module):
 
 
 def export(network: VehicleNet, path: str) -> None:
-    # Newer versions of torch would use another exporter, which needs packages that Debian lacks.
-    older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
-    torch.onnx.export(
-        Exported(network),
-        (torch.zeros(1, 3, 96, 128, dtype=torch.uint8),),
-        path,
-        opset_version=OPSET,
-        input_names=["image"],
-        output_names=["objects"],
-        dynamic_axes={"image": {2: "height", 3: "width"}, "objects": {0: "cells"}},
-        **older,
-    )
+    image = torch.zeros(1, 3, 96, 128, dtype=torch.uint8)
+    axes = {"image": {2: "height", 3: "width"}, "objects": {0: "cells"}}
+    write_onnx(Exported(network), image, path, ("image", ["objects"]), axes)
 
 
 def main() -> None:
