@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import type { StoredEvidence } from '../receiver/desk.ts'
+import type { StoredEvidence } from '../receiver/incoming.ts'
 import { createLogger } from '../log.ts'
 import { LoggedError, type Output } from './output.ts'
 import { stopSignals } from './signals.ts'
@@ -44,12 +44,10 @@ export function addReceive(program: Command, output: Output): void {
 }
 
 /** One JSON value a line, without the plate: stdout may end in a journal. */
-function storedJson({ site, device, evidenceId, folder, bytes, facts }: StoredEvidence): string {
-  const { camera, mode, times, rule } = facts
-  const judgedAt = times.judged.camera
-  return JSON.stringify({ site, device, evidenceId, camera, rule: rule.id, mode, judgedAt, bytes, folder })
+function storedJson({ ciphertextSha256, ...told }: StoredEvidence): string {
+  return JSON.stringify(told)
 }
 
-function storedText({ device, folder, facts }: StoredEvidence): string {
-  return `${timeText(facts.times.judged.camera)}  ${device}  ${facts.camera}  ${facts.rule.id}  ${folder}`
+function storedText({ device, camera, rule, judgedAt, location }: StoredEvidence): string {
+  return `${timeText(judgedAt)}  ${device}  ${camera}  ${rule}  ${location}`
 }
