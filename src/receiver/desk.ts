@@ -96,9 +96,9 @@ export function createDesk(deps: {
   const finish = async (assembly: Assembly): Promise<void> => {
     const completion = await incoming.complete(assembly, accept)
     if (!completion) return
-    const { status, evidence } = completion
-    answers.send(assembly.manifest, { status })
-    if (status === 'duplicate') return
+    answers.send(assembly.manifest, { status: completion.status })
+    if (completion.status === 'duplicate') return
+    const { evidence } = completion
     const { site, device, evidenceId, bytes } = evidence
     logger.info('evidence was stored', { site, device, evidenceId, bytes })
     await tell(evidence)

@@ -34,16 +34,23 @@ export interface StoredEvidence {
   readonly ciphertextSha256: string
   /** Where it lies: a folder, or s3://BUCKET/SITE/DEVICE/EVIDENCE/. */
   readonly location: string
+  /** ISO 8601, UTC, on the city's clock. */
+  readonly acceptedAt: string
 }
+
+/** Evidence that lies where it belongs and is not accepted yet. */
+export type KeptEvidence = Omit<StoredEvidence, 'acceptedAt'>
 
 /**
  * Opens, checks and stores whole evidence. Gives nothing when it was refused and set aside; throws when it is to be tried again.
  */
-export type Accept = (whole: WholeEvidence) => Promise<StoredEvidence | undefined>
+export type Accept = (whole: WholeEvidence) => Promise<KeptEvidence | undefined>
 
 /** How bringing an evidence to its end went; undefined when there was nothing to end, or it was refused. */
 export type Completion =
-  { readonly status: 'stored' | 'duplicate'; readonly evidence: StoredEvidence } | undefined
+  | { readonly status: 'stored'; readonly evidence: StoredEvidence }
+  | { readonly status: 'duplicate' }
+  | undefined
 
 /**
  * What comes in, until it is accepted: once for each device and evidence id, however often and by whichever receiver it is heard.

@@ -35,7 +35,9 @@ await t.test('three receivers share what comes, and each evidence is accepted on
   const said = (logger: ReturnType<typeof keptLog>, text: RegExp) =>
     logger.lines.some(({ message }) => text.test(message))
   await until('all listen', () => logs.every((log) => said(log, /^connected/)))
-  const sealed = await Promise.all(Array.from({ length: 12 }, () => street.commit(300_000)))
+  const sealed = await Promise.all(
+    Array.from({ length: 12 }, (_, index) => street.commit(20_000 + index * 97_000)),
+  )
   const { forwarder } = street.startBox()
   await until('the city has them', () => forwarder.state().settled === sealed.length)
   for (const each of sealed) t.strictSame(await city.faultsOf(each), [])
@@ -81,7 +83,7 @@ await t.test('receivers that are killed lose nothing and accept nothing twice', 
       [...ended, ...receivers]
         .flatMap((each) => each.output().stdout.trim().split('\n'))
         .filter((line) => line !== '')
-        .map((line) => (JSON.parse(line) as { evidenceId: string }).evidenceId),
+        .map((line) => (JSON.parse(line) as { id: string }).id),
     )
   await until('the back office was told of all', () => told().size === sealed.length)
   for (const each of receivers) each.kill('SIGTERM')

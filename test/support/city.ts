@@ -22,6 +22,17 @@ export interface SharedCity extends AsyncDisposable {
   faultsOf(sealed: SealedEvidence): Promise<readonly string[]>
 }
 
+/** Lets the broker take client ids as they come: several clients may then use one certificate. */
+export async function tellClientsApartById({
+  trial,
+  broker,
+}: Pick<Street, 'trial' | 'broker'>): Promise<void> {
+  const config = readFileSync(trial.broker.config, 'utf8')
+  writeFileSync(trial.broker.config, config.replace('use_username_as_clientid true', ''))
+  await broker.kill()
+  await broker.restart()
+}
+
 /**
  * Has several receivers with one certificate share the street's broker: it tells them apart by their client ids.
  *
@@ -31,12 +42,9 @@ export async function shareStreet(
   street: Street,
   { postgres, bucket }: { readonly postgres: TestPostgres; readonly bucket?: S3Server },
 ): Promise<SharedCity> {
-  const { trial, broker } = street
+  const { trial } = street
   const { directory, config: original } = trial.city
-  const brokerConfig = readFileSync(trial.broker.config, 'utf8')
-  writeFileSync(trial.broker.config, brokerConfig.replace('use_username_as_clientid true', ''))
-  await broker.kill()
-  await broker.restart()
+  await tellClientsApartById(street)
 
   const secretFile = (name: string, text: string): string => {
     writeFileSync(join(directory, name), text, { mode: 0o600 })

@@ -124,7 +124,8 @@ export function createFolderIncoming(
       const ciphertext = Buffer.concat(await Promise.all(files))
       const evidence = await accept({ manifest, envelope, ciphertext })
       await drop(entry)
-      return evidence && { status: 'stored', evidence }
+      if (!evidence) return undefined
+      return { status: 'stored', evidence: { ...evidence, acceptedAt: new Date(now()).toISOString() } }
     },
     async silent(forMs) {
       const silent = [...entries.values()].filter(

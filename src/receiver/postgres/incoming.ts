@@ -3,8 +3,10 @@ import { type Manifest, manifestSchema } from '../../sealing/manifest.ts'
 import {
   type Assembly,
   checkChunk,
+  type Completion,
   type Incoming,
   type IncomingLimits,
+  type KeptEvidence,
   makeRoom,
   type StoredEvidence,
 } from '../incoming.ts'
@@ -102,8 +104,7 @@ export function createPostgresIncoming(
         const { manifest, envelope } = assembly
         const evidence = await accept({ manifest, envelope, ciphertext: await ciphertextOf(sql, name) })
         await forget(sql, name)
-        if (!evidence) return undefined
-        return { status: await record(sql, evidence, receiver), evidence }
+        return evidence && record(sql, evidence, receiver)
       }),
 
     async silent(forMs) {
@@ -210,16 +211,17 @@ async function occupants(sql: Sql) {
   }))
 }
 
-/** The one row that says that the city has it. */
-async function record(sql: Sql, evidence: StoredEvidence, receiver: string): Promise<'stored' | 'duplicate'> {
+/** Makes the one row that says that the city has it; it may be there already. */
+async function record(sql: Sql, evidence: KeptEvidence, receiver: string): Promise<Completion> {
   const { device, evidenceId, site, camera, rule, mode, judgedAt, ciphertextSha256, bytes, location } =
     evidence
-  const { rowCount } = await sql(
+  const { rows } = await sql(
     `INSERT INTO evidence (device, evidence_id, site, camera, rule, mode, judged_at, ciphertext_sha256, bytes, location, accepted_by)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING RETURNING *`,
     [device, evidenceId, site, camera, rule, mode, judgedAt, ciphertextSha256, bytes, location, receiver],
   )
-  return rowCount === 1 ? 'stored' : 'duplicate'
+  const [row] = rows
+  return row ? { status: 'stored', evidence: storedEvidence(row) } : { status: 'duplicate' }
 }
 
 function storedEvidence(row: Readonly<Record<string, unknown>>): StoredEvidence {
@@ -235,5 +237,6 @@ function storedEvidence(row: Readonly<Record<string, unknown>>): StoredEvidence 
     bytes: Number(row['bytes']),
     ciphertextSha256: text('ciphertext_sha256'),
     location: text('location'),
+    acceptedAt: (row['accepted_at'] as Date).toISOString(),
   }
 }
