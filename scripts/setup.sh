@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing on a bare Debian or Ubuntu machine: system packages by apt, everything else by npm.
-# Called by demo.sh and test.sh; does nothing where everything is there. Messages go to stderr.
+# Called by demo.sh and, with --tests, by test.sh: then also what only tests need. Does nothing where everything is there.
+# Messages go to stderr.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,6 +26,12 @@ command -v setpriv >/dev/null && command -v prlimit >/dev/null || packages+=(uti
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || packages+=(mosquitto)
 command -v age >/dev/null || packages+=(age)
 has_rtsp_server || packages+=(python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
+if [ "${1-}" = --tests ]; then
+  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
+  # A TPM in software and the libraries with which systemd-creds reaches it.
+  command -v swtpm >/dev/null || packages+=(swtpm libtss2-tcti-swtpm0 libtss2-esys-3.0.2-0 libtss2-rc0 libtss2-mu0)
+  command -v systemd-creds >/dev/null || packages+=(systemd)
+fi
 
 if [ ${#packages[@]} -gt 0 ]; then
   as_root=()
@@ -35,10 +42,12 @@ if [ ${#packages[@]} -gt 0 ]; then
   say "installing ${packages[*]}"
   "${as_root[@]}" apt-get update -qq >&2
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
-  # Debian starts a broker of its own on installation; Roadveil's demo and tests bring their own on a free port.
-  case " ${packages[*]} " in
-    *" mosquitto "*) command -v systemctl >/dev/null && "${as_root[@]}" systemctl disable --now mosquitto >/dev/null 2>&1 || true ;;
-  esac
+  # Debian starts servers of its own on installation; Roadveil's demo and tests bring their own on free ports.
+  for server in mosquitto postgresql; do
+    case " ${packages[*]} " in
+      *" $server "*) command -v systemctl >/dev/null && "${as_root[@]}" systemctl disable --now "$server" >/dev/null 2>&1 || true ;;
+    esac
+  done
 fi
 
 # Node 24 comes with the dependencies; any Node from 18 on can fetch it.

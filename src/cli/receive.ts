@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import type { StoredEvidence } from '../receiver/desk.ts'
+import type { StoredEvidence } from '../receiver/incoming.ts'
 import { createLogger } from '../log.ts'
 import { LoggedError, type Output } from './output.ts'
 import { stopSignals } from './signals.ts'
@@ -20,11 +20,12 @@ export function addReceive(program: Command, output: Output): void {
         'receipt. Runs until SIGTERM or Ctrl-C. A line on stdout for each evidence stored; log lines on stderr.',
     )
     .addOption(new Option('-c, --config <file>', "the receiver's config").default('receiver.yaml'))
-    .addOption(new Option('--json', 'one JSON value a line'))
+    .addOption(new Option('--json', 'one CloudEvent a line, as JSON'))
     .addHelpText('after', '\nExample:\n  roadveil receive --config /etc/roadveil/receiver.yaml')
     .action(async ({ config: file, json }: ReceiveOptions) => {
       using signals = stopSignals()
       const { loadReceiverConfig } = await import('../receiver/config.ts')
+      const { storedEvent } = await import('../receiver/event.ts')
       const { createReceiver } = await import('../receiver/receiver.ts')
       const config = await loadReceiverConfig(file)
       const logger = createLogger({ process: 'receiver', level: 'info' })
@@ -32,7 +33,8 @@ export function addReceive(program: Command, output: Output): void {
         logger,
         now: Date.now,
         env: process.env,
-        stored: (evidence) => output.answer(json ? storedJson(evidence) : storedText(evidence)),
+        stored: (evidence) =>
+          output.answer(json ? JSON.stringify(storedEvent(evidence)) : storedText(evidence)),
       })
       try {
         await receiver.run(signals.signal)
@@ -43,13 +45,6 @@ export function addReceive(program: Command, output: Output): void {
     })
 }
 
-/** One JSON value a line, without the plate: stdout may end in a journal. */
-function storedJson({ site, device, evidenceId, folder, bytes, facts }: StoredEvidence): string {
-  const { camera, mode, times, rule } = facts
-  const judgedAt = times.judged.camera
-  return JSON.stringify({ site, device, evidenceId, camera, rule: rule.id, mode, judgedAt, bytes, folder })
-}
-
-function storedText({ device, folder, facts }: StoredEvidence): string {
-  return `${timeText(facts.times.judged.camera)}  ${device}  ${facts.camera}  ${facts.rule.id}  ${folder}`
+function storedText({ device, camera, rule, judgedAt, location }: StoredEvidence): string {
+  return `${timeText(judgedAt)}  ${device}  ${camera}  ${rule}  ${location}`
 }

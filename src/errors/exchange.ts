@@ -64,6 +64,30 @@ export const EXCHANGE_ERRORS = {
     hint: 'Check that the output folder is writable and has space; the evidence stays on the box.',
   },
 
+  ERR_DATABASE_URL: {
+    exit: 3,
+    hint: 'Write one line into database.urlFile: postgres://USER:PASSWORD@HOST/DATABASE, and ?sslmode=verify-full for another machine.',
+  },
+  ERR_DATABASE_UNREACHABLE: {
+    hint: 'Check the host and port in database.urlFile, its certificate, and that PostgreSQL runs; boxes send again what was not taken.',
+  },
+  ERR_DATABASE_REFUSED: {
+    hint: 'Check user, password and database in database.urlFile; the user needs the right to create a schema there (GRANT CREATE).',
+  },
+  ERR_DATABASE_VERSION: {
+    hint: 'A newer release made the tables: install that release for all receivers of this database.',
+  },
+  ERR_DATABASE_FAILED: {
+    hint: 'Look up the code in the appendix on error codes of PostgreSQL, and in the log of the server; boxes send again what was not taken.',
+  },
+  ERR_BUCKET_UNREACHABLE: {
+    hint: 'Check bucket.endpoint and that the store runs; for a certificate of your own authority set NODE_EXTRA_CA_CERTS.',
+  },
+  ERR_BUCKET_REFUSED: {
+    hint: 'Check both key files, the region and the clock; the key needs the rights to list the bucket, and to get and put objects.',
+  },
+  ERR_BUCKET_MISSING: { hint: 'Create the bucket that bucket.name names, or name the right one.' },
+
   // trial/
   ERR_TRIAL_EXISTS: {
     hint: 'Name an empty folder, or delete the one of the earlier trial; its keys are then gone for good.',

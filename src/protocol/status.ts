@@ -3,7 +3,7 @@ import { RoadveilError } from '../errors.ts'
 import { MAX_STATUS_BYTES } from './limits.ts'
 
 /** What a device says about itself on its status topic. The broker says `offline` for it when the connection breaks. */
-const statusSchema = z.strictObject({
+export const statusSchema = z.strictObject({
   schema: z.literal('roadveil.status.v1'),
   state: z.enum(['online', 'offline']),
   /** When the connection was made that this is about. */

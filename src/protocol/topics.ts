@@ -49,14 +49,20 @@ export const receiptTopic = (station: Station, evidenceId: string): string =>
 /** What a device subscribes to: every receipt for itself. */
 export const receiptFilter = (station: Station): string => `${base(station)}/receipt/+`
 
-/** What the city subscribes to: all that the devices below the prefix write. */
-export function cityFilters(prefix: string): readonly string[] {
+/**
+ * What the city subscribes to: all that the devices below the prefix write.
+ *
+ * @param sharedGroup receivers of one group get each manifest and chunk once between them (MQTT 5, 4.8.2). What is retained goes to
+ *   all: a broker gives a shared subscription nothing that is retained when it is made.
+ */
+export function cityFilters(prefix: string, sharedGroup?: string): readonly string[] {
+  const share = sharedGroup === undefined ? '' : `$share/${sharedGroup}/`
   return [
     `${prefix}/v1/+/+/status`,
     `${prefix}/v1/+/+/checkpoint`,
     `${prefix}/v1/+/+/endorsement/+`,
-    `${prefix}/v1/+/+/evidence/+/manifest`,
-    `${prefix}/v1/+/+/evidence/+/chunk/+`,
+    `${share}${prefix}/v1/+/+/evidence/+/manifest`,
+    `${share}${prefix}/v1/+/+/evidence/+/chunk/+`,
   ]
 }
 

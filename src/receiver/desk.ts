@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import type { EvidenceFacts } from '../domain/evidence.ts'
-import { isRoadveilError, RoadveilError } from '../errors.ts'
+import { type ErrorCode, isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { IncomingMessage } from '../protocol/connection.ts'
 import { MAX_MANIFEST_BYTES } from '../protocol/limits.ts'
+import { createSlots } from '../protocol/slots.ts'
 import { decodeStatus } from '../protocol/status.ts'
 import { parseTopic, type Topic } from '../protocol/topics.ts'
 import { type Manifest, verifyManifest } from '../sealing/manifest.ts'
@@ -11,30 +11,20 @@ import { openEvidence, type OpenedEvidence } from '../sealing/open.ts'
 import type { Answers } from './answers.ts'
 import type { DeviceKeys } from './devices.ts'
 import type { EndorsedKeys } from './endorsed-keys.ts'
-import type { NewFile } from './files.ts'
-import type { Assembly, Incoming } from './incoming.ts'
-import type { Quarantine } from './quarantine.ts'
+import type { NewFile } from './folder/files.ts'
+import type { Quarantine } from './folder/quarantine.ts'
+import type { Accept, Assembly, EvidenceName, Incoming, StoredEvidence } from './incoming.ts'
 import type { Storage } from './storage.ts'
 import type { Witness } from './witness.ts'
 
-/** Evidence that is on the city's disk. */
-export interface StoredEvidence {
-  readonly site: string
-  readonly device: string
-  readonly evidenceId: string
-  /** Where it lies. */
-  readonly folder: string
-  /** Bytes of the sealed form. */
-  readonly bytes: number
-  readonly facts: EvidenceFacts
-}
-
 /** Takes messages of boxes, one after the other. */
-export interface Desk extends Disposable {
+export interface Desk {
   /** Deals with one message. Never fails: what cannot be dealt with is logged, and the box sends it again. */
   handle(message: IncomingMessage): Promise<void>
-  /** Goes on with what an earlier run left. */
+  /** Goes on with what an earlier run left. Never fails. */
   resume(): Promise<void>
+  /** Goes on with what has been silent for a while: asks for the chunks that are missing. Never fails. */
+  lookAfter(): Promise<void>
 }
 
 type Announcement = Extract<Topic, { kind: 'manifest' }>
@@ -57,25 +47,7 @@ export function createDesk(deps: {
   readonly stored: (evidence: StoredEvidence) => void
 }): Desk {
   const { incoming, storage, quarantine, answers, deviceKeys, logger } = deps
-  const timers = new Map<string, NodeJS.Timeout>()
-
-  const disarm = ({ manifest: { device, evidenceId } }: Assembly): void => {
-    clearTimeout(timers.get(`${device}/${evidenceId}`))
-    timers.delete(`${device}/${evidenceId}`)
-  }
-
-  const arm = (assembly: Assembly): void => {
-    disarm(assembly)
-    const { device, evidenceId } = assembly.manifest
-    const timer = setTimeout(() => {
-      ask(assembly)
-    }, deps.askAfterMs)
-    timers.set(`${device}/${evidenceId}`, timer)
-  }
-
-  const ask = (assembly: Assembly): void => {
-    answers.send(assembly.manifest, { status: 'incomplete', missing: assembly.missing() })
-  }
+  const turns = createSlots(1)
 
   const refuse = async (subject: Subject, reason: RoadveilError, files: NewFile[]): Promise<void> => {
     const { device, evidenceId, site, ciphertextSha256 } = subject
@@ -88,74 +60,68 @@ export function createDesk(deps: {
     answers.send({ site, device, evidenceId, ciphertextSha256 }, { status: 'rejected', reason: reason.code })
   }
 
-  const finish = async (assembly: Assembly): Promise<void> => {
-    disarm(assembly)
-    const { manifest, envelope } = assembly
-    const ciphertext = await incoming.ciphertext(assembly)
+  const accept: Accept = async ({ manifest, envelope, ciphertext }) => {
+    const { site, device, evidenceId, ciphertextSha256 } = manifest
     let opened: OpenedEvidence
     try {
-      const { device } = manifest
-      const city = { deviceId: device, deviceKeys: deviceKeys(device), identity: deps.identity }
+      const city = { deviceId: device, deviceKeys: await deviceKeys(device), identity: deps.identity }
       opened = await openEvidence(envelope, ciphertext, city)
     } catch (error) {
-      if (!isRoadveilError(error)) throw error
+      if (!isRefusal(error)) throw error
       const sealed = { name: 'evidence.tar.age', bytes: ciphertext }
       await refuse(manifest, error, [{ name: 'manifest.dsse.json', bytes: envelope }, sealed])
-      await incoming.remove(assembly)
-      return
+      return undefined
     }
-    const folder = await storage.store(opened, { manifest: envelope, ciphertext })
-    await incoming.remove(assembly)
-    const { site, device, evidenceId } = manifest
-    logger.info('evidence was stored', { site, device, evidenceId, bytes: ciphertext.length })
-    deps.stored({ site, device, evidenceId, folder, bytes: ciphertext.length, facts: opened.facts })
-    answers.send(manifest, { status: 'stored' })
-  }
-
-  const goOn = async (assembly: Assembly): Promise<void> => {
-    // Stored, but stopped before its parts were removed.
-    if (await storage.has(assembly.manifest)) await duplicate(assembly.manifest)
-    else if (assembly.missing().length === 0) {
-      await finish(assembly)
-    } else {
-      ask(assembly)
-      arm(assembly)
+    const location = await storage.store(opened, { manifest: envelope, ciphertext })
+    const { camera, mode, rule, times } = opened.facts
+    return {
+      ...{ site, device, evidenceId, camera, mode, ciphertextSha256, location },
+      rule: rule.id,
+      judgedAt: times.judged.camera,
+      bytes: ciphertext.length,
     }
   }
 
-  const duplicate = async (manifest: Manifest): Promise<void> => {
-    const leftover = incoming.find(manifest.device, manifest.evidenceId)
-    if (leftover) await incoming.remove(leftover)
-    answers.send(manifest, { status: 'duplicate' })
+  const tell = async (evidence: StoredEvidence): Promise<void> => {
+    deps.stored(evidence)
+    await incoming.told(evidence)
+  }
+
+  const goOn = async (manifest: Manifest, assembly: Assembly | 'accepted'): Promise<void> => {
+    if (assembly === 'accepted') answers.send(manifest, { status: 'duplicate' })
+    else if (assembly.missing.length === 0) await finish(assembly)
+    else answers.send(manifest, { status: 'incomplete', missing: assembly.missing })
+  }
+
+  const finish = async (assembly: Assembly): Promise<void> => {
+    const completion = await incoming.complete(assembly, accept)
+    if (!completion) return
+    answers.send(assembly.manifest, { status: completion.status })
+    if (completion.status === 'duplicate') return
+    const { evidence } = completion
+    const { site, device, evidenceId, bytes } = evidence
+    logger.info('evidence was stored', { site, device, evidenceId, bytes })
+    await tell(evidence)
   }
 
   const takeManifest = async (topic: Announcement, payload: Buffer): Promise<void> => {
     let manifest: Manifest
+    let assembly: Assembly | 'accepted'
     try {
-      manifest = checkManifest(topic, payload, deviceKeys)
-      if (await storage.has(manifest)) {
-        await duplicate(manifest)
-        return
-      }
+      manifest = await checkManifest(topic, payload, deviceKeys)
+      assembly = await incoming.begin(manifest, payload)
     } catch (error) {
-      if (!isRoadveilError(error)) throw error
+      if (!isRefusal(error)) throw error
       const files = [{ name: 'manifest.dsse.json', bytes: payload.subarray(0, MAX_MANIFEST_BYTES) }]
       await refuse({ ...topic, ciphertextSha256: claimedHash(payload) }, error, files)
       return
     }
-    const before = incoming.find(topic.device, topic.evidenceId)
-    const same = before?.manifest.ciphertextSha256 === manifest.ciphertextSha256
-    await goOn(before && same ? before : await incoming.begin(manifest, payload))
+    await goOn(manifest, assembly)
   }
 
-  const takeChunk = async (topic: Extract<Topic, { kind: 'chunk' }>, payload: Buffer): Promise<void> => {
-    const assembly = incoming.find(topic.device, topic.evidenceId)
-    if (!assembly || assembly.manifest.site !== topic.site) {
-      throw new RoadveilError('ERR_CHUNK_UNEXPECTED', 'a chunk came of evidence that was not announced')
-    }
-    arm(assembly)
-    await incoming.add(assembly, topic.index, payload)
-    if (assembly.missing().length === 0) await finish(assembly)
+  const takeChunk = async (topic: EvidenceName & { index: number }, payload: Buffer): Promise<void> => {
+    const assembly = await incoming.add(topic, topic.index, payload)
+    if (assembly.missing.length === 0) await finish(assembly)
   }
 
   const take = async (topic: Topic, payload: Buffer): Promise<void> => {
@@ -181,27 +147,60 @@ export function createDesk(deps: {
     }
   }
 
+  /** One thing at a time; what fails is logged. */
+  const inTurn = async (what: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await turns.use(work)
+    } catch (error) {
+      logger.warn(what, { error: coded(error) })
+    }
+  }
+
+  /** Each by itself: one that fails does not hold up the others. */
+  const forEach = async <T>(find: () => Promise<readonly T[]>, work: (one: T) => Promise<void>) => {
+    let found: readonly T[] = []
+    await inTurn('what was left behind could not be looked for', async () => {
+      found = await find()
+    })
+    for (const each of found) {
+      await inTurn('what was left behind could not be dealt with', () => work(each))
+    }
+  }
+
   return {
-    async handle({ topic, payload }) {
-      try {
-        await take(parseTopic(deps.prefix, topic), payload)
-      } catch (error) {
-        logger.warn('a message was not taken', { error: coded(error) })
-      }
-    },
+    handle: ({ topic, payload }) =>
+      inTurn('a message was not taken', () => take(parseTopic(deps.prefix, topic), payload)),
     async resume() {
-      await incoming.load()
-      for (const assembly of [...incoming.all()]) {
-        await goOn(assembly).catch((error: unknown) => {
-          logger.warn('evidence that had come in could not be finished', { error: coded(error) })
-        })
-      }
+      await forEach(
+        () => incoming.leftovers(),
+        // It may be stored already: then the run before stopped before it had removed the parts.
+        async ({ manifest, envelope }) => goOn(manifest, await incoming.begin(manifest, envelope)),
+      )
     },
-    [Symbol.dispose]() {
-      for (const timer of timers.values()) clearTimeout(timer)
-      timers.clear()
+    async lookAfter() {
+      await forEach(
+        () => incoming.silent(deps.askAfterMs),
+        (assembly) => goOn(assembly.manifest, assembly),
+      )
+      await forEach(() => incoming.untold(deps.askAfterMs), tell)
     },
   }
+}
+
+/** What says that nobody could look, and not that something is wrong with the evidence. */
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  'ERR_ASSEMBLY_LIMIT',
+  'ERR_OUTPUT_FAILED',
+  'ERR_DATABASE_UNREACHABLE',
+  'ERR_DATABASE_REFUSED',
+  'ERR_DATABASE_FAILED',
+  'ERR_BUCKET_UNREACHABLE',
+  'ERR_BUCKET_REFUSED',
+  'ERR_BUCKET_MISSING',
+])
+
+function isRefusal(error: unknown): error is RoadveilError {
+  return isRoadveilError(error) && !PASSING.has(error.code)
 }
 
 interface Subject {
@@ -212,11 +211,15 @@ interface Subject {
 }
 
 /** The manifest, signed by the device and about the evidence that its topic says. */
-function checkManifest(topic: Announcement, payload: Buffer, deviceKeys: DeviceKeys): Manifest {
+async function checkManifest(
+  topic: Announcement,
+  payload: Buffer,
+  deviceKeys: DeviceKeys,
+): Promise<Manifest> {
   if (payload.length > MAX_MANIFEST_BYTES) {
     throw new RoadveilError('ERR_MESSAGE', `a manifest has ${payload.length} bytes`)
   }
-  const sender = { deviceId: topic.device, deviceKeys: deviceKeys(topic.device) }
+  const sender = { deviceId: topic.device, deviceKeys: await deviceKeys(topic.device) }
   const manifest = verifyManifest(payload, sender)
   if (manifest.site !== topic.site || manifest.evidenceId !== topic.evidenceId) {
     throw new RoadveilError('ERR_MANIFEST_MISMATCH', 'a manifest came under a topic that it is not about')

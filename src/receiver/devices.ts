@@ -4,7 +4,7 @@ import { RoadveilError } from '../errors.ts'
 import { loadPublicKey, type VerifyKeys } from '../sealing/keys.ts'
 
 /** Finds the public key of a device. */
-export type DeviceKeys = (device: string) => VerifyKeys
+export type DeviceKeys = (device: string) => Promise<VerifyKeys>
 
 /**
  * The keys in a folder, one DEVICE.pem each, read whenever one is needed: a box is added or removed while the receiver runs.
@@ -12,7 +12,7 @@ export type DeviceKeys = (device: string) => VerifyKeys
  * @throws (the function returned) RoadveilError ERR_DEVICE_UNKNOWN, or ERR_KEY_INVALID for a file that is no key.
  */
 export function deviceKeysIn(directory: string): DeviceKeys {
-  return (device) => {
+  return async (device) => {
     const file = join(directory, `${device}.pem`)
     if (!existsSync(file))
       throw new RoadveilError('ERR_DEVICE_UNKNOWN', `there is no key of device ${device}`)

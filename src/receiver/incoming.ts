@@ -1,19 +1,94 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { isRoadveilError, RoadveilError } from '../errors.ts'
-import { isEvidenceId, isSlug } from '../protocol/topics.ts'
-import { type Manifest, verifyManifest } from '../sealing/manifest.ts'
+import { RoadveilError } from '../errors.ts'
+import type { Manifest } from '../sealing/manifest.ts'
 import { sha256Hex } from '../sealing/seal.ts'
-import type { DeviceKeys } from './devices.ts'
-import { makeFolder, readIfThere } from './files.ts'
 
-/** Evidence that was announced and is not complete. Ciphertext only: nothing of it was opened. */
+/** Evidence that was announced and is not accepted yet, as it was at one moment. */
 export interface Assembly {
   readonly manifest: Manifest
   /** The signed manifest. */
   readonly envelope: Uint8Array
   /** Indexes of the chunks that are missing, ascending. */
-  missing(): number[]
+  readonly missing: readonly number[]
+}
+
+/** Evidence of which nothing is missing. */
+export interface WholeEvidence {
+  readonly manifest: Manifest
+  readonly envelope: Uint8Array
+  readonly ciphertext: Buffer
+}
+
+/** What the back office is told of evidence that the city accepted. No plate, no picture. */
+export interface StoredEvidence {
+  readonly site: string
+  readonly device: string
+  readonly evidenceId: string
+  readonly camera: string
+  readonly rule: string
+  readonly mode: 'warning' | 'live'
+  /** ISO 8601, UTC, on the camera's time line. */
+  readonly judgedAt: string
+  /** Bytes of the sealed form. */
+  readonly bytes: number
+  /** Of the sealed form, lower-case hex. */
+  readonly ciphertextSha256: string
+  /** Where it lies: a folder, or s3://BUCKET/SITE/DEVICE/EVIDENCE/. */
+  readonly location: string
+  /** ISO 8601, UTC, on the city's clock. */
+  readonly acceptedAt: string
+}
+
+/** Evidence that lies where it belongs and is not accepted yet. */
+export type KeptEvidence = Omit<StoredEvidence, 'acceptedAt'>
+
+/**
+ * Opens, checks and stores whole evidence. Gives nothing when it was refused and set aside; throws when it is to be tried again.
+ */
+export type Accept = (whole: WholeEvidence) => Promise<KeptEvidence | undefined>
+
+/** How bringing an evidence to its end went; undefined when there was nothing to end, or it was refused. */
+export type Completion =
+  | { readonly status: 'stored'; readonly evidence: StoredEvidence }
+  | { readonly status: 'duplicate' }
+  | undefined
+
+/**
+ * What comes in, until it is accepted: once for each device and evidence id, however often and by whichever receiver it is heard.
+ * Ciphertext only: nothing of it was opened.
+ */
+export interface Incoming {
+  /** What an earlier run left, where this run has to go on with it; what is damaged is thrown away. */
+  leftovers(): Promise<readonly Assembly[]>
+  /**
+   * Begins an assembly, in the place of another one under the same id, or goes on with it.
+   *
+   * @throws RoadveilError ERR_ASSEMBLY_LIMIT; ERR_EVIDENCE_CONFLICT when something else was accepted under this id.
+   */
+  begin(manifest: Manifest, envelope: Uint8Array): Promise<Assembly | 'accepted'>
+  /**
+   * Takes a chunk.
+   *
+   * @throws RoadveilError ERR_CHUNK_UNEXPECTED, ERR_CHUNK_CHANGED when it is not the one that was signed.
+   */
+  add(of: EvidenceName, index: number, bytes: Uint8Array): Promise<Assembly>
+  /**
+   * Has whole evidence accepted, by nobody else at the same time, and forgets its parts. Throws what `accept` throws; the parts are
+   * still there then.
+   */
+  complete(assembly: Assembly, accept: Accept): Promise<Completion>
+  /** Assemblies that have got nothing for a while; each is named once, to one receiver, until it gets something. */
+  silent(forMs: number): Promise<readonly Assembly[]>
+  /** Notes that the back office was told. */
+  told(evidence: StoredEvidence): Promise<void>
+  /** What was accepted a while ago without that the back office was told: its receiver was killed. Each to one receiver only. */
+  untold(forMs: number): Promise<readonly StoredEvidence[]>
+}
+
+/** Which evidence a message is about, as its topic says. */
+export interface EvidenceName {
+  readonly site: string
+  readonly device: string
+  readonly evidenceId: string
 }
 
 export interface IncomingLimits {
@@ -36,155 +111,44 @@ export const DEFAULT_INCOMING_LIMITS: IncomingLimits = {
   idleMs: 600_000,
 }
 
-/** The assemblies on disk, so that a restart goes on where it stopped. */
-export interface Incoming {
-  /** Reads what an earlier run left; what is damaged is thrown away. */
-  load(): Promise<void>
-  all(): Iterable<Assembly>
-  find(device: string, evidenceId: string): Assembly | undefined
-  /** Begins an assembly, in the place of another one under the same id. Throws ERR_ASSEMBLY_LIMIT. */
-  begin(manifest: Manifest, envelope: Uint8Array): Promise<Assembly>
-  /** Takes a chunk. Throws ERR_CHUNK_UNEXPECTED, ERR_CHUNK_CHANGED when it is not the one that was signed. */
-  add(assembly: Assembly, index: number, bytes: Uint8Array): Promise<void>
-  /** The ciphertext, once nothing is missing. */
-  ciphertext(assembly: Assembly): Promise<Buffer>
-  remove(assembly: Assembly): Promise<void>
+/** An assembly as far as it takes room. */
+export interface Occupant {
+  readonly device: string
+  /** Of its whole ciphertext. */
+  readonly bytes: number
+  /** Since it got something. */
+  readonly idleMs: number
 }
 
-interface Entry extends Assembly {
-  readonly folder: string
-  readonly have: Set<number>
-  touchedAt: number
-}
-
-const MANIFEST_FILE = 'manifest.dsse.json'
-const chunkFile = (folder: string, index: number): string => join(folder, `chunk-${index}`)
-const nameOf = (device: string, evidenceId: string): string => join(device, evidenceId)
-
-/** Creates the assemblies below a folder. Nothing is read or written before `load`. */
-export function createIncoming(
-  directory: string,
-  deviceKeys: DeviceKeys,
+/**
+ * Which assemblies have to go so that there is room for another: those that are too old, and of those that are silent for long as
+ * many as it takes, the longest silent first.
+ *
+ * @throws RoadveilError ERR_ASSEMBLY_LIMIT when that is not enough.
+ */
+export function makeRoom<T extends Occupant>(
+  all: readonly T[],
+  { device, ciphertextBytes }: Manifest,
   limits: IncomingLimits,
-  now: () => number,
-): Incoming {
-  const entries = new Map<string, Entry>()
-
-  const register = (manifest: Manifest, envelope: Uint8Array, have: Set<number>): Entry => {
-    const name = nameOf(manifest.device, manifest.evidenceId)
-    const missing = (): number[] => [...manifest.chunks.keys()].filter((index) => !have.has(index))
-    const entry = { manifest, envelope, folder: join(directory, name), have, missing, touchedAt: now() }
-    entries.set(name, entry)
-    return entry
+): readonly T[] {
+  const longestFirst = [...all].sort((a, b) => b.idleMs - a.idleMs)
+  let staying = longestFirst.filter(({ idleMs }) => idleMs <= limits.maxAgeMs)
+  const full = (): boolean =>
+    staying.length >= limits.maxAssemblies ||
+    staying.filter((each) => each.device === device).length >= limits.maxPerDevice ||
+    staying.reduce((sum, { bytes }) => sum + bytes, ciphertextBytes) > limits.maxBytes
+  for (const each of staying) {
+    if (full() && each.idleMs > limits.idleMs) staying = staying.filter((other) => other !== each)
   }
-
-  const drop = async ({ folder, manifest }: Entry): Promise<void> => {
-    entries.delete(nameOf(manifest.device, manifest.evidenceId))
-    await rm(folder, { recursive: true, force: true })
-  }
-
-  const entryOf = ({ manifest }: Assembly): Entry => {
-    const entry = entries.get(nameOf(manifest.device, manifest.evidenceId))
-    if (entry?.manifest !== manifest) throw new RoadveilError('ERR_CHUNK_UNEXPECTED', 'the assembly is gone')
-    return entry
-  }
-
-  /** Makes room by throwing away what has been silent for long, or refuses. */
-  const makeRoom = async (manifest: Manifest): Promise<void> => {
-    const oldestFirst = [...entries.values()].sort((a, b) => a.touchedAt - b.touchedAt)
-    for (const entry of oldestFirst) {
-      if (now() - entry.touchedAt > limits.maxAgeMs) await drop(entry)
-    }
-    const full = (): boolean => {
-      const all = [...entries.values()]
-      const bytes = all.reduce((sum, each) => sum + each.manifest.ciphertextBytes, manifest.ciphertextBytes)
-      const ofDevice = all.filter((each) => each.manifest.device === manifest.device)
-      return (
-        all.length >= limits.maxAssemblies ||
-        ofDevice.length >= limits.maxPerDevice ||
-        bytes > limits.maxBytes
-      )
-    }
-    for (const entry of oldestFirst) {
-      if (!full()) return
-      if (now() - entry.touchedAt > limits.idleMs) await drop(entry)
-    }
-    if (full()) throw new RoadveilError('ERR_ASSEMBLY_LIMIT', 'too much evidence is coming in at once')
-  }
-
-  const restore = async (device: string, evidenceId: string): Promise<void> => {
-    const folder = join(directory, device, evidenceId)
-    try {
-      const envelope = await readIfThere(join(folder, MANIFEST_FILE))
-      if (!envelope || !isSlug(device) || !isEvidenceId(evidenceId)) throw damaged()
-      const manifest = verifyManifest(envelope, { deviceId: device, deviceKeys: deviceKeys(device) })
-      if (manifest.evidenceId !== evidenceId) throw damaged()
-      const have = new Set<number>()
-      for (const [index, sha256] of manifest.chunks.entries()) {
-        // Chunks are not synced one by one: a power cut may have left half of one.
-        const bytes = await readIfThere(chunkFile(folder, index))
-        if (bytes && sha256Hex(bytes) === sha256) have.add(index)
-      }
-      register(manifest, envelope, have)
-    } catch (error) {
-      if (!isRoadveilError(error)) throw error
-      await rm(folder, { recursive: true, force: true })
-    }
-  }
-
-  return {
-    async load() {
-      await makeFolder(directory)
-      for (const device of await foldersIn(directory)) {
-        for (const evidenceId of await foldersIn(join(directory, device))) await restore(device, evidenceId)
-      }
-    },
-    all: () => entries.values(),
-    find: (device, evidenceId) => entries.get(nameOf(device, evidenceId)),
-    async begin(manifest, envelope) {
-      const before = entries.get(nameOf(manifest.device, manifest.evidenceId))
-      if (before) await drop(before)
-      await makeRoom(manifest)
-      const entry = register(manifest, envelope, new Set())
-      await rm(entry.folder, { recursive: true, force: true })
-      await mkdir(entry.folder, { recursive: true, mode: 0o700 })
-      await writeFile(join(entry.folder, MANIFEST_FILE), envelope, { mode: 0o600 })
-      return entry
-    },
-    async add(assembly, index, bytes) {
-      const entry = entryOf(assembly)
-      const sha256 = entry.manifest.chunks[index]
-      if (sha256 === undefined) throw new RoadveilError('ERR_CHUNK_UNEXPECTED', `there is no chunk ${index}`)
-      if (sha256Hex(bytes) !== sha256) {
-        throw new RoadveilError('ERR_CHUNK_CHANGED', `chunk ${index} is not the one that was signed`)
-      }
-      if (entry.have.has(index)) return
-      await writeFile(chunkFile(entry.folder, index), bytes, { mode: 0o600 })
-      entry.have.add(index)
-      entry.touchedAt = now()
-    },
-    async ciphertext(assembly) {
-      const { folder, manifest } = entryOf(assembly)
-      const files = [...manifest.chunks.keys()].map((index) => readFile(chunkFile(folder, index)))
-      return Buffer.concat(await Promise.all(files))
-    },
-    async remove(assembly) {
-      const entry = entryOf(assembly)
-      await drop(entry)
-      await removeIfEmpty(dirname(entry.folder))
-    },
-  }
+  if (full()) throw new RoadveilError('ERR_ASSEMBLY_LIMIT', 'too much evidence is coming in at once')
+  return longestFirst.filter((each) => !staying.includes(each))
 }
 
-function damaged(): RoadveilError {
-  return new RoadveilError('ERR_MANIFEST_MISMATCH', 'what an earlier run left is not whole')
-}
-
-async function foldersIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true })
-  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
-}
-
-async function removeIfEmpty(folder: string): Promise<void> {
-  if ((await readdir(folder)).length === 0) await rm(folder, { recursive: true })
+/** Throws ERR_CHUNK_UNEXPECTED, ERR_CHUNK_CHANGED when it is not the one that was signed. */
+export function checkChunk(manifest: Manifest, index: number, bytes: Uint8Array): void {
+  const sha256 = manifest.chunks[index]
+  if (sha256 === undefined) throw new RoadveilError('ERR_CHUNK_UNEXPECTED', `there is no chunk ${index}`)
+  if (sha256Hex(bytes) !== sha256) {
+    throw new RoadveilError('ERR_CHUNK_CHANGED', `chunk ${index} is not the one that was signed`)
+  }
 }

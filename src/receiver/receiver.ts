@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import {
@@ -13,16 +12,12 @@ import { cityFilters } from '../protocol/topics.ts'
 import { parseIdentityFile } from '../sealing/identity.ts'
 import { loadSigningKey } from '../sealing/keys.ts'
 import { loadSecret } from '../sealing/secret.ts'
+import { pause, untilAborted } from '../waiting.ts'
 import { type Answers, createAnswers } from './answers.ts'
 import type { ReceiverConfig } from './config.ts'
-import { createDesk, type Desk, type StoredEvidence } from './desk.ts'
-import { deviceKeysIn } from './devices.ts'
-import { createEndorsedKeys } from './endorsed-keys.ts'
-import { makeFolder } from './files.ts'
-import { createIncoming, DEFAULT_INCOMING_LIMITS, type IncomingLimits } from './incoming.ts'
-import { createQuarantine } from './quarantine.ts'
-import { createStorage } from './storage.ts'
-import { createWitness } from './witness.ts'
+import { createDesk, type Desk } from './desk.ts'
+import type { IncomingLimits, StoredEvidence } from './incoming.ts'
+import { openKeeping } from './keeping.ts'
 
 /** How long the receiver waits for what. Milliseconds. */
 export interface ReceiverTiming {
@@ -43,7 +38,10 @@ export interface ReceiverDeps {
   readonly now: () => number
   /** Where systemd credentials are looked up. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Called for each evidence that was stored, and not for a redelivery. */
+  /**
+   * Called for each evidence that was accepted, and not for a redelivery. With a database it is called again, by any receiver, where
+   * one was killed between accepting and calling.
+   */
   readonly stored?: (evidence: StoredEvidence) => void
   readonly timing?: ReceiverTiming
   readonly limits?: IncomingLimits
@@ -53,7 +51,8 @@ export interface Receiver {
   /**
    * Receives until the signal is aborted.
    *
-   * @throws RoadveilError ERR_SECRET_FILE or ERR_KEY_INVALID for its own keys, ERR_OUTPUT_FAILED when its folders cannot be used.
+   * @throws RoadveilError ERR_SECRET_FILE or ERR_KEY_INVALID for its own keys; ERR_OUTPUT_FAILED, ERR_DATABASE_… or ERR_BUCKET_… when
+   *   its folders, its database or its bucket cannot be used.
    */
   run(signal: AbortSignal): Promise<void>
   readonly connected: () => boolean
@@ -61,21 +60,24 @@ export interface Receiver {
 
 /** The broker keeps what boxes send for a week while the receiver is away. */
 const SESSION_EXPIRY_SECONDS = 7 * 86_400
-const CLIENT_ID = 'receiver'
+/** Of a group, the others are there: nothing must wait for one that does not come back. */
+const SHARED_SESSION_EXPIRY_SECONDS = 0
 
 /** Creates the city's receiver: evidence comes in sealed, is checked and opened, and is answered for with a signed receipt. */
 export function createReceiver(config: ReceiverConfig, deps: ReceiverDeps): Receiver {
   const { logger } = deps
   const timing = deps.timing ?? DEFAULT_RECEIVER_TIMING
+  const { clientId, sharedGroup, topicPrefix } = config.broker
   let connected = false
 
   const serve = async (way: { desk: Desk; answers: Answers; reset: () => void }, signal: AbortSignal) => {
     await using connection = await connectBroker(
       {
         address: brokerAddress(config),
-        clientId: CLIENT_ID,
-        sessionExpirySeconds: SESSION_EXPIRY_SECONDS,
-        filters: cityFilters(config.broker.topicPrefix),
+        clientId,
+        sessionExpirySeconds:
+          sharedGroup === undefined ? SESSION_EXPIRY_SECONDS : SHARED_SESSION_EXPIRY_SECONDS,
+        filters: cityFilters(topicPrefix, sharedGroup),
         onMessage: (message) => way.desk.handle(message),
         timeouts: timing.connection,
       },
@@ -86,7 +88,7 @@ export function createReceiver(config: ReceiverConfig, deps: ReceiverDeps): Rece
     connected = true
     logger.info('connected to the broker')
     try {
-      await aborted(AbortSignal.any([signal, connection.ended]))
+      await untilAborted(AbortSignal.any([signal, connection.ended]))
     } finally {
       connected = false
       way.answers.detach()
@@ -97,66 +99,46 @@ export function createReceiver(config: ReceiverConfig, deps: ReceiverDeps): Rece
   return {
     connected: () => connected,
     async run(signal) {
-      const { desk: opened, answers } = await openDesk(config, deps, timing)
-      using desk = opened
+      const { key, identity } = await loadKeys(config, deps.env)
+      await using keeping = await openKeeping(config, deps)
+      const answers = createAnswers({ prefix: topicPrefix, key, logger, now: deps.now })
+      const desk = createDesk({
+        ...{ ...keeping, prefix: topicPrefix, answers, identity, logger, askAfterMs: timing.askAfterMs },
+        stored: deps.stored ?? (() => undefined),
+      })
       await desk.resume()
-      await keepConnected(
-        (reset) => serve({ desk, answers, reset }, signal),
-        (error, attempt, delayMs) => {
-          logger.warn('no connection to the broker', { error, attempt, delayMs })
-        },
-        timing.reconnect,
-        signal,
-      )
+      const ending = new AbortController()
+      const looking = lookAround(desk, timing.askAfterMs / 2, AbortSignal.any([signal, ending.signal]))
+      try {
+        await keepConnected(
+          (reset) => serve({ desk, answers, reset }, signal),
+          (error, attempt, delayMs) => {
+            logger.warn('no connection to the broker', { error, attempt, delayMs })
+          },
+          timing.reconnect,
+          signal,
+        )
+      } finally {
+        ending.abort()
+        await looking
+      }
     },
   }
 }
 
-async function openDesk(
-  config: ReceiverConfig,
-  { logger, now, env, limits, stored }: ReceiverDeps,
-  timing: ReceiverTiming,
-): Promise<{ desk: Desk; answers: Answers }> {
-  const key = loadSigningKey({ name: 'receipt-key', file: config.receiptKeyFile, env })
-  const identityText = loadSecret({ name: 'identity', file: config.identityFile, env }).toString('utf8')
-  const { identity } = await parseIdentityFile(identityText)
-  await makeFolders(config)
-
-  const prefix = config.broker.topicPrefix
-  const endorsed = createEndorsedKeys(config.stateDirectory, deviceKeysIn(config.devicesDirectory), logger)
-  const { deviceKeys } = endorsed
-  const answers = createAnswers({ prefix, key, logger, now })
-  const incomingDirectory = join(config.stateDirectory, 'incoming')
-  const desk = createDesk({
-    prefix,
-    answers,
-    deviceKeys,
-    endorsed,
-    identity,
-    logger,
-    incoming: createIncoming(incomingDirectory, deviceKeys, limits ?? DEFAULT_INCOMING_LIMITS, now),
-    storage: createStorage(config.outputDirectory),
-    witness: createWitness(config.stateDirectory, { deviceKeys, logger, now }),
-    quarantine: createQuarantine(
-      join(config.stateDirectory, 'quarantine'),
-      config.quarantineMaxMiB * 1024 * 1024,
-      now,
-    ),
-    askAfterMs: timing.askAfterMs,
-    stored: stored ?? (() => undefined),
-  })
-  return { desk, answers }
+async function lookAround(desk: Desk, everyMs: number, signal: AbortSignal): Promise<void> {
+  await pause(everyMs, signal)
+  while (!signal.aborted) {
+    await desk.lookAfter()
+    await pause(everyMs, signal)
+  }
 }
 
-async function makeFolders({ outputDirectory, stateDirectory }: ReceiverConfig): Promise<void> {
-  try {
-    await makeFolder(outputDirectory)
-    await makeFolder(stateDirectory)
-  } catch (cause) {
-    throw new RoadveilError('ERR_OUTPUT_FAILED', `cannot use ${outputDirectory} or ${stateDirectory}`, {
-      cause,
-    })
-  }
+async function loadKeys({ receiptKeyFile, identityFile }: ReceiverConfig, env: ReceiverDeps['env']) {
+  const key = loadSigningKey({ name: 'receipt-key', file: receiptKeyFile, env })
+  const identityText = loadSecret({ name: 'identity', file: identityFile, env }).toString('utf8')
+  const { identity } = await parseIdentityFile(identityText)
+  return { key, identity }
 }
 
 /** Read at each connection, so that a renewed certificate is used without a restart. */
@@ -177,11 +159,4 @@ function brokerAddress({ broker }: ReceiverConfig): BrokerAddress {
       },
     )
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return
-  await new Promise<void>((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

@@ -7,7 +7,8 @@ import { type StatementSender, verifyStatement } from './device-statement.ts'
 import { signEnvelope } from './dsse.ts'
 import type { SigningKey } from './keys.ts'
 
-const CHECKPOINT_TYPE = 'application/vnd.roadveil.checkpoint.v1+json'
+/** Media type of the signed payload. */
+export const CHECKPOINT_TYPE = 'application/vnd.roadveil.checkpoint.v1+json'
 const SCHEMA = 'roadveil.checkpoint.v1'
 
 const markSchema = z.strictObject({
@@ -25,11 +26,12 @@ export const checkpointSchema = z.strictObject({
   issuedAt: z.iso.datetime({ precision: 3 }),
 })
 
-const signedSchema = checkpointSchema.extend({ schema: z.literal(SCHEMA) })
+/** What is signed. */
+export const signedCheckpointSchema = checkpointSchema.extend({ schema: z.literal(SCHEMA) })
 
 const FORM = {
   type: CHECKPOINT_TYPE,
-  schema: signedSchema,
+  schema: signedCheckpointSchema,
   maxBytes: MAX_CHECKPOINT_BYTES,
   code: 'ERR_CHECKPOINT_INVALID',
   what: 'the checkpoint',

@@ -16,7 +16,8 @@ const base64 = z
   // Spare bits of the last character must be zero: one payload, one spelling.
   .refine((text) => Buffer.from(text, 'base64').toString('base64') === text)
 
-const envelopeSchema = z.strictObject({
+/** The envelope as it goes over the wire. */
+export const envelopeSchema = z.strictObject({
   payloadType: z.string().min(1).max(200),
   payload: base64,
   signatures: z.array(z.strictObject({ keyid: z.string().min(1).max(64), sig: base64 })).length(1),

@@ -20,10 +20,12 @@ export interface Endorsement {
   readonly issuedAt: string
 }
 
-const ENDORSEMENT_TYPE = 'application/vnd.roadveil.endorsement.v1+json'
+/** Media type of the signed payload. */
+export const ENDORSEMENT_TYPE = 'application/vnd.roadveil.endorsement.v1+json'
 const fingerprint = z.string().regex(/^[0-9a-f]{16}$/)
 
-const endorsementSchema = z.strictObject({
+/** What is signed. */
+export const endorsementSchema = z.strictObject({
   schema: z.literal('roadveil.endorsement.v1'),
   device: slugSchema,
   previousKeyId: fingerprint,

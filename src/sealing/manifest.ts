@@ -10,12 +10,14 @@ import type { SigningKey } from './keys.ts'
  * The manifest of a sealed evidence: what the city learns before it decrypts, signed by the box. No plate, no picture, no rule.
  */
 
-const MANIFEST_TYPE = 'application/vnd.roadveil.manifest.v1+json'
+/** Media type of the signed payload. */
+export const MANIFEST_TYPE = 'application/vnd.roadveil.manifest.v1+json'
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const fingerprint = z.string().regex(/^[0-9a-f]{16}$/)
 const instant = z.iso.datetime({ precision: 3 })
 
-const manifestSchema = z.strictObject({
+/** What is signed. */
+export const manifestSchema = z.strictObject({
   schema: z.literal('roadveil.manifest.v1'),
   evidenceId: z.uuid(),
   site: slugSchema,

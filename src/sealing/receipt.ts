@@ -7,7 +7,8 @@ import { signEnvelope, verifyEnvelope } from './dsse.ts'
 import { parseStrictJson } from './json.ts'
 import type { SigningKey, VerifyKeys } from './keys.ts'
 
-const RECEIPT_TYPE = 'application/vnd.roadveil.receipt.v1+json'
+/** Media type of the signed payload. */
+export const RECEIPT_TYPE = 'application/vnd.roadveil.receipt.v1+json'
 
 const receiptBase = {
   deviceId: slugSchema,
@@ -17,7 +18,8 @@ const receiptBase = {
   issuedAt: z.iso.datetime(),
 }
 
-const receiptSchema = z.discriminatedUnion('status', [
+/** What is signed. */
+export const receiptSchema = z.discriminatedUnion('status', [
   z.strictObject({ status: z.enum(['stored', 'duplicate']), ...receiptBase }),
   z.strictObject({
     status: z.literal('incomplete'),

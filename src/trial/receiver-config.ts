@@ -22,7 +22,7 @@ identityFile: ${local(city.identity)}
 # The Ed25519 key that signs receipts (0600); boxes have its public half in city.receiptKeys.
 receiptKeyFile: ${local(city.receiptKey)}
 
-# Opened evidence: SITE/DEVICE/EVIDENCE/
+# Opened evidence: SITE/DEVICE/EVIDENCE/. README, "A receiver for a city", says how several receivers share the load.
 outputDirectory: ${local(city.evidence)}
 
 # Evidence that is still coming in (encrypted), quarantine/ for what was refused, checkpoints/ of the boxes' audit logs, and

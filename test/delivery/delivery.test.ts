@@ -19,8 +19,8 @@ await t.test('evidence goes to the city, is opened, confirmed, and is gone from 
   t.equal(forwarder.state().settled, 1)
   t.throws(() => street.store.outbox.manifest(sealed.evidenceId), { code: 'ERR_EVIDENCE_UNKNOWN' })
 
-  const folder = join(street.config.outputDirectory, SITE, DEVICE, sealed.evidenceId)
-  t.equal(street.stored[0]?.folder, folder)
+  const folder = join(street.trial.city.evidence, SITE, DEVICE, sealed.evidenceId)
+  t.equal(street.stored[0]?.location, folder)
   t.strictSame(readdirSync(folder).sort(), [
     'before.jpg',
     'clip.mp4',

@@ -112,8 +112,8 @@ await t.test('from an RTSP camera to the city, and nothing is left on the box', 
     const rows = await town.evidenceOnBox()
     t.notOk(rows.some(({ evidenceId }) => evidenceId === basename(folder)))
     t.match(JSON.parse(receiver.output().stdout.split('\n')[0] ?? ''), {
-      evidenceId: basename(folder),
-      folder,
+      type: 'roadveil.evidence.stored.v1',
+      data: { evidenceId: basename(folder), location: folder },
     })
   })
 

@@ -1,5 +1,6 @@
 import type { FaultSuite } from './suite.ts'
 import { fuzz } from './suites/fuzz.ts'
+import { receivers } from './suites/receivers.ts'
 
 /** Every kind of fault, in the order of the table. */
-export const SUITES: readonly FaultSuite[] = [fuzz]
+export const SUITES: readonly FaultSuite[] = [fuzz, receivers]

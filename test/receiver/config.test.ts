@@ -1,4 +1,5 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { loadReceiverConfig } from '../../src/receiver/config.ts'
@@ -51,9 +52,45 @@ await t.test('a wrong config is refused with every fault, its line and what is e
   await refused({ broker: { ...broker, topicPrefix: 'a/#' } }, /broker\.topicPrefix: must be words/)
   await refused({ surprise: 1 }, /surprise: unknown key/)
   await refused({ outputDirectory: undefined, outputDirectry: 'x' }, /did you mean "outputDirectory"/)
+  await refused(
+    { outputDirectory: undefined, broker: { ...broker, sharedGroup: 'city' } },
+    /line \d+: broker\.sharedGroup: needs a database/,
+    /outputDirectory: is missing: opened evidence goes there or to a bucket/,
+  )
+  const bucket = { name: 'evidence', accessKeyFile: 'id', secretKeyFile: 'secret' }
+  await refused(
+    { bucket: { ...bucket, endpoint: 'https://s3.example' } },
+    /bucket: stands beside outputDirectory/,
+  )
+  await refused(
+    { bucket: { ...bucket, endpoint: 'http://s3.example' } },
+    /bucket\.endpoint: must be https:\/\/host:port, or http:\/\/ for this machine/,
+  )
   writeFileSync(city.config, ': : :\n- [')
   await t.rejects(loadReceiverConfig(city.config), { code: 'ERR_CONFIG_SYNTAX' })
   await t.rejects(loadReceiverConfig(`${city.config}.not`), { code: 'ERR_CONFIG_MISSING' })
+})
+
+await t.test('a receiver of several names its files beside the config, too', async (t) => {
+  const { city } = await trialIn(t.testdir())
+  const right = parse(readFileSync(city.config, 'utf8')) as { broker: object }
+  const shared = {
+    ...right,
+    broker: { ...right.broker, clientId: 'receiver-2', sharedGroup: 'city' },
+    database: { urlFile: 'database.url' },
+    outputDirectory: undefined,
+    bucket: {
+      ...{ endpoint: 'http://[::1]:9000', name: 'evidence' },
+      ...{ accessKeyFile: 'bucket.id', secretKeyFile: 'bucket.secret' },
+    },
+  }
+  writeFileSync(city.config, stringify(shared))
+  const file = (name: string): string => join(city.directory, name)
+  t.match(await loadReceiverConfig(city.config), {
+    broker: { clientId: 'receiver-2', sharedGroup: 'city' },
+    database: { urlFile: file('database.url') },
+    bucket: { region: 'us-east-1', accessKeyFile: file('bucket.id'), secretKeyFile: file('bucket.secret') },
+  })
 })
 
 await t.test('the receiver does not start with an identity that others may read', async (t) => {

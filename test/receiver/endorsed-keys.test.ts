@@ -2,6 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createEndorsedKeys } from '../../src/receiver/endorsed-keys.ts'
+import { folderEndorsements } from '../../src/receiver/folder/endorsements.ts'
 import { signEndorsement } from '../../src/sealing/endorsement.ts'
 import type { SigningKey } from '../../src/sealing/keys.ts'
 import { sealEvidence } from '../../src/sealing/seal.ts'
@@ -18,7 +19,7 @@ function endorse(old: SigningKey, next: SigningKey, device = DEVICE): Buffer {
 }
 
 function keysIn(folder: string, ...trusted: SigningKey[]) {
-  return createEndorsedKeys(folder, () => verifyKeysOf(...trusted), keptLog())
+  return createEndorsedKeys(folderEndorsements(folder), async () => verifyKeysOf(...trusted), keptLog())
 }
 
 const [one, two, three, thief] = [
@@ -38,9 +39,9 @@ await t.test('a key is accepted when a known one endorsed it, and outlives a res
   await before.take({ device: DEVICE, keyId: three.id }, endorse(two, three))
   await before.take({ device: DEVICE, keyId: three.id }, endorse(two, three))
   for (const keys of [before, keysIn(folder, one)]) {
-    t.same([...keys.deviceKeys(DEVICE).keys()].sort(), [one.id, two.id, three.id].sort())
+    t.same([...(await keys.deviceKeys(DEVICE)).keys()].sort(), [one.id, two.id, three.id].sort())
   }
-  t.same([...before.deviceKeys('box-2').keys()], [one.id], 'what one box says is not for another')
+  t.same([...(await before.deviceKeys('box-2')).keys()], [one.id], 'what one box says is not for another')
 })
 
 await t.test('an old key that somebody found endorses nobody else', async (t) => {
@@ -49,16 +50,16 @@ await t.test('an old key that somebody found endorses nobody else', async (t) =>
   await t.rejects(keys.take({ device: DEVICE, keyId: thief.id }, endorse(one, thief)), {
     code: 'ERR_ENDORSEMENT_CONFLICT',
   })
-  t.notOk(keys.deviceKeys(DEVICE).has(thief.id))
+  t.notOk((await keys.deviceKeys(DEVICE)).has(thief.id))
 })
 
 await t.test('a key that a human puts in place begins anew', async (t) => {
   const folder = t.testdir()
   await keysIn(folder, one).take({ device: DEVICE, keyId: two.id }, endorse(one, two))
   const keys = keysIn(folder, three)
-  t.same([...keys.deviceKeys(DEVICE).keys()], [three.id])
+  t.same([...(await keys.deviceKeys(DEVICE)).keys()], [three.id])
   await keys.take({ device: DEVICE, keyId: thief.id }, endorse(three, thief))
-  t.ok(keys.deviceKeys(DEVICE).has(thief.id))
+  t.ok((await keys.deviceKeys(DEVICE)).has(thief.id))
 })
 
 await t.test('what is forged, foreign or damaged counts for nothing', async (t) => {
@@ -79,7 +80,7 @@ await t.test('what is forged, foreign or damaged counts for nothing', async (t) 
   t.same(readdirSync(below), [`${two.id}.dsse.json`])
   writeFileSync(join(below, 'planted.dsse.json'), endorse({ ...thief, id: one.id }, thief))
   writeFileSync(join(below, 'noise.dsse.json'), 'noise')
-  t.same([...keys.deviceKeys(DEVICE).keys()].sort(), [one.id, two.id].sort())
+  t.same([...(await keys.deviceKeys(DEVICE)).keys()].sort(), [one.id, two.id].sort())
 })
 
 await t.test('evidence of before and after a rotation of the signing key arrives', async (t) => {

@@ -95,7 +95,7 @@ await t.test('a redelivery is answered duplicate and stored once, also after a r
   t.equal(street.stored.length, 1)
 
   // The city lost the bytes: then it must not say that it has them.
-  rmSync(join(street.stored[0]?.folder ?? '', 'sealed', 'evidence.tar.age'))
+  rmSync(join(street.stored[0]?.location ?? '', 'sealed', 'evidence.tar.age'))
   await box.announce(sealed)
   t.equal((await box.answer('rejected')).reason, 'ERR_EVIDENCE_CONFLICT')
 })
@@ -113,7 +113,7 @@ await t.test('other evidence under an id that is stored is refused, and the firs
   await box.announce(two)
   const { reason, ciphertextSha256 } = await box.answer('rejected')
   t.strictSame([reason, ciphertextSha256], ['ERR_EVIDENCE_CONFLICT', two.ciphertextSha256])
-  const file = join(street.stored[0]?.folder ?? '', 'sealed', 'evidence.tar.age')
+  const file = join(street.stored[0]?.location ?? '', 'sealed', 'evidence.tar.age')
   t.strictSame(readFileSync(file), Buffer.concat(one.chunks))
 })
 
@@ -159,7 +159,7 @@ await t.test('bad evidence is set aside with the reason and answered rejected', 
     code: 'ERR_DECRYPT_FAILED',
   })
   t.strictSame(readFileSync(join(folder, 'evidence.tar.age')), Buffer.concat(unreadable.chunks))
-  t.strictSame(readdirSync(street.config.outputDirectory), [])
+  t.strictSame(readdirSync(street.trial.city.evidence), [])
 })
 
 await t.test('a box that announces without end fills neither disk nor memory', async (t) => {
@@ -234,7 +234,7 @@ await t.test(
     await until('all were refused', () => refusals().length >= sent)
     for (const { fields } of refusals()) t.match((fields?.error as { code?: string }).code, /^ERR_/)
     t.strictSame(readdirSync(directory).sort(), ['store', 'trial'])
-    t.strictSame(readdirSync(street.config.outputDirectory), [])
+    t.strictSame(readdirSync(street.trial.city.evidence), [])
 
     await box.announce(sealed)
     await box.answer('incomplete')

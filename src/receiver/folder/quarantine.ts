@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { RoadveilError } from '../errors.ts'
+import type { RoadveilError } from '../../errors.ts'
 import { makeFolder, type NewFile, writeFolder } from './files.ts'
 
 /** Where refused evidence is set aside for a human. */

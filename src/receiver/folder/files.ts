@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { RoadveilError } from '../errors.ts'
+import { basename, dirname, join } from 'node:path'
+import { RoadveilError } from '../../errors.ts'
 
 /** A file to write: its name may hold one folder. */
 export interface NewFile {
@@ -12,11 +12,15 @@ export interface NewFile {
  * Writes a folder so that it is there with everything in it or not at all, also after a power cut: files and folders go to
  * the disk under a temporary name, which is then changed, and the folder above goes to the disk last. Modes 0600 and 0700.
  *
- * @throws RoadveilError ERR_OUTPUT_FAILED; nothing is under the name then.
+ * @param temporary where it is written first: on the same file system, and of no other writer.
+ * @throws RoadveilError ERR_OUTPUT_FAILED; nothing new is under the name then.
  */
-export async function writeFolder(folder: string, files: readonly NewFile[]): Promise<void> {
+export async function writeFolder(
+  folder: string,
+  files: readonly NewFile[],
+  temporary = join(dirname(folder), `.${basename(folder)}.new`),
+): Promise<void> {
   const above = dirname(folder)
-  const temporary = join(above, `.${folder.slice(above.length + 1)}.new`)
   try {
     await makeFolder(above)
     await rm(temporary, { recursive: true, force: true })
