@@ -27,9 +27,17 @@ export const receiverConfigSchema = z.strictObject({
   devicesDirectory: folder.describe('One Ed25519 public key per box, DEVICE.pem'),
   identityFile: file.describe('age identity that opens evidence, mode 0600'),
   receiptKeyFile: file.describe('Ed25519 private key that signs receipts, mode 0600'),
+  commands: z
+    .strictObject({
+      commandKeyFile: file.describe('Ed25519 private key that signs commands, mode 0600'),
+      certificateFile: file.describe("Client certificate of who commands, another than the receiver's"),
+      keyFile: file.describe('Its private key, mode 0600'),
+    })
+    .optional()
+    .describe('For `roadveil command`; the running receiver needs none of it'),
   outputDirectory: folder.describe('Opened evidence: SITE/DEVICE/EVIDENCE/'),
   stateDirectory: folder.describe(
-    'Evidence that is still coming in, the quarantine, what was witnessed of audit logs, and alarms',
+    'Evidence that is still coming in, the quarantine, what was witnessed of audit logs, alarms, purge certificates, and commands',
   ),
   quarantineMaxMiB: z.int().min(1).max(1_048_576).default(1024).describe('The oldest is deleted beyond this'),
 })
@@ -59,6 +67,11 @@ export async function loadReceiverConfig(configFile: string): Promise<ReceiverCo
     devicesDirectory: absolute(config.devicesDirectory),
     identityFile: absolute(config.identityFile),
     receiptKeyFile: absolute(config.receiptKeyFile),
+    commands: config.commands && {
+      commandKeyFile: absolute(config.commands.commandKeyFile),
+      certificateFile: absolute(config.commands.certificateFile),
+      keyFile: absolute(config.commands.keyFile),
+    },
     outputDirectory: absolute(config.outputDirectory),
     stateDirectory: absolute(config.stateDirectory),
   }

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import {
-  type BrokerAddress,
   connectBroker,
   type ConnectionTimeouts,
   DEFAULT_CONNECTION_TIMEOUTS,
@@ -14,6 +12,9 @@ import { parseIdentityFile } from '../sealing/identity.ts'
 import { loadSigningKey } from '../sealing/keys.ts'
 import { loadSecret } from '../sealing/secret.ts'
 import { type Answers, createAnswers } from './answers.ts'
+import { brokerAddress } from './broker-address.ts'
+import { createCertificateFiles } from './certificates.ts'
+import { createCommandFiles } from './commands.ts'
 import type { ReceiverConfig } from './config.ts'
 import { createDesk, type Desk, type StoredEvidence } from './desk.ts'
 import { deviceKeysIn } from './devices.ts'
@@ -72,7 +73,7 @@ export function createReceiver(config: ReceiverConfig, deps: ReceiverDeps): Rece
   const serve = async (way: { desk: Desk; answers: Answers; reset: () => void }, signal: AbortSignal) => {
     await using connection = await connectBroker(
       {
-        address: brokerAddress(config),
+        address: brokerAddress(config.broker, config.broker),
         clientId: CLIENT_ID,
         sessionExpirySeconds: SESSION_EXPIRY_SECONDS,
         filters: cityFilters(config.broker.topicPrefix),
@@ -136,6 +137,8 @@ async function openDesk(
     logger,
     incoming: createIncoming(incomingDirectory, deviceKeys, limits ?? DEFAULT_INCOMING_LIMITS, now),
     storage: createStorage(config.outputDirectory),
+    certificates: createCertificateFiles(config.stateDirectory, { deviceKeys, logger }),
+    commands: createCommandFiles(config.stateDirectory, { deviceKeys, logger, now }),
     witness: createWitness(config.stateDirectory, { deviceKeys, logger, now }),
     quarantine: createQuarantine(
       join(config.stateDirectory, 'quarantine'),
@@ -156,26 +159,6 @@ async function makeFolders({ outputDirectory, stateDirectory }: ReceiverConfig):
     throw new RoadveilError('ERR_OUTPUT_FAILED', `cannot use ${outputDirectory} or ${stateDirectory}`, {
       cause,
     })
-  }
-}
-
-/** Read at each connection, so that a renewed certificate is used without a restart. */
-function brokerAddress({ broker }: ReceiverConfig): BrokerAddress {
-  try {
-    return {
-      url: broker.url,
-      ca: readFileSync(broker.caFile, 'utf8'),
-      certificate: readFileSync(broker.certificateFile, 'utf8'),
-      key: readFileSync(broker.keyFile, 'utf8'),
-    }
-  } catch (cause) {
-    throw new RoadveilError(
-      'ERR_BROKER_TLS',
-      'a certificate or key of the broker connection cannot be read',
-      {
-        cause,
-      },
-    )
   }
 }
 
