@@ -15,6 +15,7 @@ const FIELDS = {
   track: 'string',
   class: 'string',
   evidenceId: 'string',
+  commandId: 'string',
   receiptKeyId: 'string',
   keyId: 'string',
   device: 'string',

@@ -105,6 +105,8 @@ const statusSchema = z.strictObject({
     /** Why the last try failed. */
     code: z.string().nullable(),
   }),
+  /** Of the city, since the process started. */
+  commands: z.strictObject({ done: count, refused: count }),
   retention: z.strictObject({ lastRunAt: instant.nullable(), nextRunAt: instant.nullable() }),
   clock: clockStateSchema,
   warnings: z.array(warningSchema),

@@ -16,11 +16,12 @@ export interface BoxConfigValues {
   /** Absent until the city has given them: `check` lists what is missing. */
   readonly recipients?: { readonly operational: string; readonly recovery: string }
   readonly receiptKey?: { readonly id: string; readonly file: string }
+  readonly commandKey?: { readonly id: string; readonly file: string }
 }
 
 /** roadveil.yaml of a new box, with a comment for every key that an installer has to think about. */
 export function boxConfig(values: BoxConfigValues): string {
-  const { recipients, receiptKey } = values
+  const { recipients, receiptKey, commandKey } = values
   return `# Roadveil's config. Look for mistakes with: roadveil check --config FILE
 # config/reference.md explains every key. File names are relative to this file's folder.
 
@@ -76,6 +77,7 @@ city:
   receiptKeys:                  # whose receipts let evidence be deleted here
     - id: ${receiptKey ? receiptKey.id : '                      # from the city'}
       publicKeyFile: ${receiptKey ? receiptKey.file : 'city/receipt.pem'}
+${commandKeysText(commandKey)}
 
 broker:
   url: ${values.brokerUrl}
@@ -95,4 +97,15 @@ logs:
   level: info
   # directory: logs             # one file a day; without it log lines go to stderr only
 `
+}
+
+function commandKeysText(key: BoxConfigValues['commandKey']): string {
+  return key
+    ? `  commandKeys:                  # whose commands are taken: hold, release, erase, resend, rotate-key
+    - id: ${key.id}
+      publicKeyFile: ${key.file}`
+    : `  commandKeys: []               # whose commands are taken; without a key of the city none
+  # commandKeys:
+  #   - id:                     # from the city
+  #     publicKeyFile: city/command.pem`
 }

@@ -31,6 +31,7 @@ export async function initBox(shown: string, options: InitOptions, output: Outpu
     certificate: at('pki', 'device.pem'),
     key: at('pki', 'device.key'),
     receiptPublicKey: at('city', 'receipt.pem'),
+    commandPublicKey: at('city', 'command.pem'),
   }
   const { databaseKey, deviceKey } = files
   await createDatabaseKey({ databaseKey, deviceKey })
@@ -45,7 +46,7 @@ export async function initBox(shown: string, options: InitOptions, output: Outpu
   output.answer('Next:')
   output.answer(`  1. Give the city ${join(shown, `${options.device}.pem`)}: it recognizes this box by it.`)
   output.answer(
-    `  2. Get from the city: its two age recipients, ${join(shown, 'city', 'receipt.pem')} and the key's id,`,
+    `  2. Get from the city: its two age recipients, receipt.pem and command.pem in ${join(shown, 'city')} and the keys' ids,`,
   )
   output.answer(`     and for the broker ca.pem, device.pem and device.key in ${join(shown, 'pki')}.`)
   output.answer(`  3. Set camera, zones and rules in ${config}.`)
@@ -98,7 +99,10 @@ export async function initTrial(shown: string, options: InitOptions, output: Out
 }
 
 type City = Pick<BoxConfigValues, 'brokerUrl'> &
-  Partial<Pick<BoxConfigValues, 'recipients'>> & { readonly receiptKeyId?: string }
+  Partial<Pick<BoxConfigValues, 'recipients'>> & {
+    readonly receiptKeyId?: string
+    readonly commandKeyId?: string
+  }
 
 function writeConfig(files: BoxFiles, options: InitOptions, city: City): void {
   const local = (file: string): string => relative(files.directory, file)
@@ -118,6 +122,9 @@ function writeConfig(files: BoxFiles, options: InitOptions, city: City): void {
     ...(city.recipients && { recipients: city.recipients }),
     ...(city.receiptKeyId !== undefined && {
       receiptKey: { id: city.receiptKeyId, file: local(files.receiptPublicKey) },
+    }),
+    ...(city.commandKeyId !== undefined && {
+      commandKey: { id: city.commandKeyId, file: local(files.commandPublicKey) },
     }),
   })
   createPublicFile(files.config, Buffer.from(text))

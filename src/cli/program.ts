@@ -4,6 +4,7 @@ import { VERSION } from '../version.ts'
 import { addAnonymize } from './anonymize.ts'
 import { addAudit } from './audit.ts'
 import { addCheck } from './check.ts'
+import { addCommand } from './command.ts'
 import { addVault, addVision } from './daemons.ts'
 import { addEvidence } from './evidence.ts'
 import { addInit } from './init.ts'
@@ -67,5 +68,6 @@ function createProgram(output: Output): Command {
   addVision(program)
   addVault(program)
   addReceive(program, output)
+  addCommand(program, output)
   return program
 }

@@ -46,6 +46,7 @@ function statusLines(status: VaultStatus): string[] {
     ...countLines(status),
     `evidence   ${evidenceText(status)}`,
     `delivery   ${deliveryText(status)}`,
+    `commands   ${status.commands.done} done, ${status.commands.refused} refused since the start`,
     `purge      last ${timeText(status.retention.lastRunAt)}, next ${timeText(status.retention.nextRunAt)}`,
     `clock      ${clockText(status)}`,
     ...(cameras.length > 0 ? ['', ...tableLines(header, cameras)] : []),

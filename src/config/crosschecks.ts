@@ -45,11 +45,12 @@ function findSiteFaults(root: unknown): Finding[] {
   return findings
 }
 
-/** The broker tells boxes and the city's receiver apart by the names in their certificates. */
+/** The broker tells boxes, the city's receiver and who commands apart by the names in their certificates. */
 function findDeviceFaults(root: unknown): Finding[] {
   const path = ['device', 'id']
-  if (valueAt(root, path) !== 'receiver') return []
-  return [{ path, reason: "must be another name: that is the city's receiver", got: '"receiver"' }]
+  const name = valueAt(root, path)
+  if (name !== 'receiver' && name !== 'commander') return []
+  return [{ path, reason: "must be another name: that is the city's", got: valueText(path, name) }]
 }
 
 function findCityFaults(root: unknown): Finding[] {
@@ -70,7 +71,8 @@ function findCityFaults(root: unknown): Finding[] {
   if (operational !== undefined && operational === recovery) {
     findings.push({ path: [...path, 'recovery'], reason: 'must be another key than operational' })
   }
-  return [...findings, ...findRepeated(listAt(root, ['city', 'receiptKeys']), ['city', 'receiptKeys'])]
+  const lists = ['receiptKeys', 'commandKeys'].map((role) => ['city', role])
+  return [...findings, ...lists.flatMap((list) => findRepeated(listAt(root, list), list))]
 }
 
 /** age's own check of the text, checksum included. */

@@ -52,16 +52,18 @@ function namedFiles(root: unknown, reader: ConfigReader): NamedFile[] {
     const credentials: NamedFile = { path: ['cameras', i, 'credentialsFile'], kind: 'secret' }
     return isFile ? [{ path: ['cameras', i, 'url'], kind: 'video' }] : [credentials]
   })
-  const receiptKeys = listAt(root, ['city', 'receiptKeys']).map((_, i): NamedFile => ({
-    path: ['city', 'receiptKeys', i, 'publicKeyFile'],
-    kind: 'readable',
-  }))
+  const cityKeys = ['receiptKeys', 'commandKeys'].flatMap((role) =>
+    listAt(root, ['city', role]).map((_, i): NamedFile => ({
+      path: ['city', role, i, 'publicKeyFile'],
+      kind: 'readable',
+    })),
+  )
   const vault: NamedFile[] = [
     { path: ['device', 'signingKeyFile'], kind: 'secret', credential: 'signing-key' },
     { path: ['device', 'keyFile'], kind: 'secret', credential: 'device-key' },
     { path: ['store', 'file'], kind: 'parent' },
     { path: ['store', 'keyFile'], kind: 'secret', credential: 'database-key' },
-    ...receiptKeys,
+    ...cityKeys,
     { path: ['broker', 'caFile'], kind: 'readable' },
     { path: ['broker', 'certificateFile'], kind: 'readable' },
     { path: ['broker', 'keyFile'], kind: 'secret', credential: 'broker-key' },

@@ -43,6 +43,7 @@ export function resolveConfig(entry: ConfigFile, folder: string, sha256: string)
     city: {
       ...entry.city,
       receiptKeys: entry.city.receiptKeys.map((key) => ({ ...key, publicKeyFile: at(key.publicKeyFile) })),
+      commandKeys: entry.city.commandKeys.map((key) => ({ ...key, publicKeyFile: at(key.publicKeyFile) })),
     },
     broker: {
       ...entry.broker,

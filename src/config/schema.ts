@@ -195,6 +195,17 @@ export const configSchema = z.strictObject({
       )
       .min(1)
       .describe('Whose receipts are believed'),
+    commandKeys: z
+      .array(
+        z.strictObject({
+          id: z.string().min(1).max(64).describe('Name of the key, as the commands give it'),
+          publicKeyFile: fileName.describe('Ed25519 public key (PEM)'),
+        }),
+      )
+      .default([])
+      .describe(
+        'Whose commands (hold, release, erase, resend, rotate-key) are taken; a role of its own. None: every command is refused',
+      ),
   }),
   broker: z.strictObject({
     url: z

@@ -3,9 +3,11 @@ import type { Logger } from '../log.ts'
 import { type BrokerAddress, type BrokerConnection, connectBroker } from '../protocol/connection.ts'
 import { keepConnected } from '../protocol/reconnect.ts'
 import { encodeStatus, type Status } from '../protocol/status.ts'
-import { receiptFilter, type Station, statusTopic } from '../protocol/topics.ts'
+import { commandFilter, receiptFilter, type Station, statusTopic } from '../protocol/topics.ts'
 import type { Outbox } from '../store/outbox.ts'
+import { type CertificateSource, createCertificateSender } from './certificates.ts'
 import { type CheckpointSource, sendCheckpoints } from './checkpoints.ts'
+import { type CommandDesk, createCommandPost } from './commands.ts'
 import { sendEndorsements, type SignedEndorsement } from './endorsements.ts'
 import type { VerifyReceipt } from './receipts.ts'
 import { createRounds } from './rounds.ts'
@@ -14,7 +16,9 @@ import { DEFAULT_DELIVERY_TIMING, type DeliveryTiming } from './timing.ts'
 export interface ForwarderDeps {
   readonly outbox: Outbox
   readonly checkpoints: CheckpointSource
-  /** What older signing keys said about newer ones, the oldest first. */
+  readonly certificates: CertificateSource
+  readonly commands: CommandDesk
+  /** What older signing keys said about newer ones, the oldest first; read anew for each connection. */
   readonly endorsements: readonly SignedEndorsement[]
   readonly broker: BrokerAddress
   readonly station: Station
@@ -45,6 +49,8 @@ export interface Forwarder {
   run(signal: AbortSignal): Promise<void>
   /** Says that there is something new in the outbox. */
   wake(): void
+  /** Ends the connection and makes it anew: the city is to hear of a new signing key before anything that it signs. */
+  renew(): void
   state(): ForwarderState
 }
 
@@ -56,6 +62,9 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   const { logger, station } = deps
   const timing = deps.timing ?? DEFAULT_DELIVERY_TIMING
   const rounds = createRounds({ ...deps, timing })
+  const certificates = createCertificateSender({ source: deps.certificates, station, timing, logger })
+  const commands = createCommandPost({ desk: deps.commands, station, timing, logger })
+  let renewal = new AbortController()
   const link: { connected: boolean; errorCode: string | undefined } = {
     connected: false,
     errorCode: undefined,
@@ -68,10 +77,10 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
         address: deps.broker,
         clientId: station.device,
         sessionExpirySeconds: SESSION_EXPIRY_SECONDS,
-        filters: [receiptFilter(station)],
+        filters: [receiptFilter(station), commandFilter(station)],
         will,
         onMessage: async (message) => {
-          rounds.receive(message)
+          if (!commands.take(message)) rounds.receive(message)
         },
         timeouts: timing.connection,
       },
@@ -87,6 +96,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
   })
 
   const serve = async (signal: AbortSignal, reset: () => void): Promise<void> => {
+    renewal = new AbortController()
     await using connection = await connectOnce(signal)
     await connection.publish(statusTopic(station), encodeStatus(status('online')), { retain: true })
     reset()
@@ -94,9 +104,14 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     link.errorCode = undefined
     logger.info('connected to the broker')
     await sendEndorsements(connection, deps)
-    const until = AbortSignal.any([signal, connection.ended])
+    const until = AbortSignal.any([signal, connection.ended, renewal.signal])
     const checkpoints = { source: deps.checkpoints, station, timing, logger }
-    await Promise.all([rounds.run(connection, until), sendCheckpoints(connection, checkpoints, until)])
+    await Promise.all([
+      rounds.run(connection, until),
+      sendCheckpoints(connection, checkpoints, until),
+      commands.run(connection, until),
+      certificates.run(connection, until),
+    ])
     if (connection.ended.aborted) throw connection.ended.reason
   }
 
@@ -121,6 +136,9 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     },
     wake: () => {
       rounds.wake()
+    },
+    renew: () => {
+      renewal.abort()
     },
     state: () => {
       const state = rounds.state()

@@ -87,13 +87,24 @@ export const EXCHANGE_ERRORS = {
     hint: 'Check both key files, the region and the clock; the key needs the rights to list the bucket, and to get and put objects.',
   },
   ERR_BUCKET_MISSING: { hint: 'Create the bucket that bucket.name names, or name the right one.' },
+  ERR_COMMAND_KEYLESS: {
+    exit: 3,
+    hint: "Add a section `commands` to the receiver's config: the key that signs commands, and a broker certificate of its own.",
+  },
+  ERR_ANSWER_MISSING: {
+    exit: 4,
+    hint: 'The receiver sends the command again when the box reports, until it expires; the answer comes to commands/ in stateDirectory.',
+  },
+  ERR_COMMAND_REFUSED: {
+    hint: 'Nothing was changed at the box; config/errors.md says what to do about the code that it gave.',
+  },
 
   // trial/
   ERR_TRIAL_EXISTS: {
     hint: 'Name an empty folder, or delete the one of the earlier trial; its keys are then gone for good.',
   },
   ERR_TRIAL_NAME: {
-    hint: "Use lower-case letters, digits and hyphens, and not the name receiver, which is the city's.",
+    hint: "Use lower-case letters, digits and hyphens, and not the names receiver and commander, which are the city's.",
   },
 
   // channel/

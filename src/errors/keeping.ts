@@ -44,6 +44,24 @@ export const KEEPING_ERRORS = {
   ERR_RECEIPT_INVALID: {
     hint: 'The receipt is not for this device or not of the expected form; nothing was deleted for it.',
   },
+  ERR_COMMAND_INVALID: {
+    hint: 'The command is not of the expected form, or valid for more than 30 days; issue it with `roadveil command` of the same version.',
+  },
+  ERR_COMMAND_FOREIGN: {
+    hint: 'The command names another box or site than the one that got it; someone may be replaying messages.',
+  },
+  ERR_COMMAND_EARLY: {
+    hint: 'The command was issued after the time of the box: set the clocks of city and box (timedatectl), and send it again.',
+  },
+  ERR_COMMAND_EXPIRED: {
+    hint: 'The command came after its time, and nothing was done; issue it anew if it still holds.',
+  },
+  ERR_COMMAND_REUSED: {
+    hint: 'Another command with this id was taken before; issue it anew. Someone may be tampering with messages.',
+  },
+  ERR_ANSWER_INVALID: {
+    hint: 'The answer is not from this device or not of the expected form; nothing of it was believed.',
+  },
   ERR_CIPHERTEXT_MISMATCH: {
     hint: 'The sealed evidence is not the one that its manifest names; have the box send it again.',
   },
@@ -103,6 +121,6 @@ export const KEEPING_ERRORS = {
 
   // retention/
   ERR_CLOCK_WRONG: {
-    hint: 'Set the clock of this machine (timedatectl); nothing is purged by age until it is right.',
+    hint: 'Set the clock of this machine (timedatectl); nothing is purged by age and no command is taken until it is right.',
   },
 } as const satisfies ErrorEntries

@@ -27,6 +27,27 @@ export const MAX_CHECKPOINT_BYTES = 8 * 1024
 /** Bytes of a signed endorsement of a new signing key. */
 export const MAX_ENDORSEMENT_BYTES = 4 * 1024
 
+/** Evidence that one command names. */
+export const MAX_COMMAND_EVIDENCE = 200
+
+/** Bytes of a signed command: 200 evidence ids, base64 in its envelope, and room for words. */
+export const MAX_COMMAND_BYTES = 24 * 1024
+
+/** Bytes of a signed answer: at most the ids that its command named. */
+export const MAX_ANSWER_BYTES = 24 * 1024
+
+/** How long a command may be valid: a box that was out of service for some weeks still gets it. */
+export const MAX_COMMAND_DAYS = 30
+
+/** Seconds that a broker may hold an answer for a city that is away; the city asks again. */
+export const ANSWER_EXPIRY_SECONDS = 7 * 86_400
+
+/** Bytes of a signed purge certificate. */
+export const MAX_CERTIFICATE_BYTES = 16 * 1024
+
+/** Purge certificates of one box that the broker keeps for a city that is away: those of two or three days. */
+export const CERTIFICATE_SLOTS = 64
+
 /** Bytes of one packet that both sides accept: the largest payload, its topic and properties. */
 export const MAX_PACKET_BYTES = 128 * 1024
 

@@ -1,6 +1,6 @@
 import { slugSchema } from '../domain/evidence.ts'
 import { RoadveilError } from '../errors.ts'
-import { MAX_CHUNKS } from './limits.ts'
+import { CERTIFICATE_SLOTS, MAX_CHUNKS } from './limits.ts'
 
 /** One device at one site: `<prefix>/v1/<site>/<device>`. */
 export interface Station {
@@ -17,9 +17,12 @@ export type Topic = { readonly site: string; readonly device: string } & (
   | { readonly kind: 'manifest'; readonly evidenceId: string }
   | { readonly kind: 'chunk'; readonly evidenceId: string; readonly index: number }
   | { readonly kind: 'receipt'; readonly evidenceId: string }
+  | { readonly kind: 'command'; readonly commandId: string }
+  | { readonly kind: 'answer'; readonly commandId: string }
+  | { readonly kind: 'certificate'; readonly slot: number }
 )
 
-const EVIDENCE_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const KEY_ID = /^[0-9a-f]{16}$/
 const INDEX = /^(0|[1-9]\d{0,5})$/
 const PREFIX = /^[a-zA-Z0-9_-]+(\/[a-zA-Z0-9_-]+)*$/
@@ -49,6 +52,27 @@ export const receiptTopic = (station: Station, evidenceId: string): string =>
 /** What a device subscribes to: every receipt for itself. */
 export const receiptFilter = (station: Station): string => `${base(station)}/receipt/+`
 
+/** Where the city tells a device to do something: not retained, so that no broker repeats it to whoever comes. */
+export const commandTopic = (station: Station, commandId: string): string =>
+  `${base(station)}/command/${commandId}`
+
+/** What a device subscribes to: every command for itself. */
+export const commandFilter = (station: Station): string => commandTopic(station, '+')
+
+/** Where a device says what became of a command. */
+export const answerTopic = (station: Station, commandId: string): string =>
+  `${base(station)}/answer/${commandId}`
+
+/** Where the city finds all endorsements of one device. */
+export const endorsementFilter = (station: Station): string => endorsementTopic(station, '+')
+
+/**
+ * Where a device lets the city have its purge certificates: retained, the certificate with number n in slot n mod `CERTIFICATE_SLOTS`,
+ * so that a city that was away gets the latest, and the broker never keeps more.
+ */
+export const certificateTopic = (station: Station, number: number): string =>
+  `${base(station)}/certificate/${number % CERTIFICATE_SLOTS}`
+
 /**
  * What the city subscribes to: all that the devices below the prefix write.
  *
@@ -63,11 +87,13 @@ export function cityFilters(prefix: string, sharedGroup?: string): readonly stri
     `${prefix}/v1/+/+/endorsement/+`,
     `${share}${prefix}/v1/+/+/evidence/+/manifest`,
     `${share}${prefix}/v1/+/+/evidence/+/chunk/+`,
+    `${prefix}/v1/+/+/answer/+`,
+    `${prefix}/v1/+/+/certificate/+`,
   ]
 }
 
 /**
- * Takes a topic apart. Site, device, evidence id and index are checked, so that each is safe as a file name.
+ * Takes a topic apart. Site, device, id and index are checked, so that each is safe as a file name.
  *
  * @throws RoadveilError ERR_TOPIC for anything that this protocol would not write itself.
  */
@@ -80,7 +106,13 @@ export function parseTopic(prefix: string, topic: string): Topic {
   const [kind, id = '', leaf, index = '', ...more] = rest
   if ((kind === 'status' || kind === 'checkpoint') && rest.length === 1) return { kind, site, device }
   if (kind === 'endorsement' && rest.length === 2 && KEY_ID.test(id)) return { kind, site, device, keyId: id }
-  if (more.length > 0 || !EVIDENCE_ID.test(id)) throw notATopic('it names no evidence')
+  if (kind === 'certificate' && rest.length === 2 && INDEX.test(id) && Number(id) < CERTIFICATE_SLOTS) {
+    return { kind, site, device, slot: Number(id) }
+  }
+  if (more.length > 0 || !UUID.test(id)) throw notATopic('it names no evidence and no command')
+  if ((kind === 'command' || kind === 'answer') && rest.length === 2) {
+    return { kind, site, device, commandId: id }
+  }
   const evidenceId = id
   if (kind === 'receipt' && rest.length === 2) return { kind, site, device, evidenceId }
   if (kind === 'evidence' && leaf === 'manifest' && rest.length === 3) {
@@ -92,9 +124,9 @@ export function parseTopic(prefix: string, topic: string): Topic {
   throw notATopic('its end is not one of the protocol')
 }
 
-/** True for an evidence id as it stands in topics and folder names: a lower-case UUID. */
-export function isEvidenceId(text: string): boolean {
-  return EVIDENCE_ID.test(text)
+/** True for the id of an evidence or a command as it stands in topics and folder names: a lower-case UUID. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text)
 }
 
 /** True for a name that may be a site or a device. */

@@ -20,13 +20,21 @@ export type Verdict =
   | { readonly status: 'incomplete'; readonly missing: readonly number[] }
   | { readonly status: 'rejected'; readonly reason: string }
 
-/** Signs receipts and sends them. */
+/** Signs receipts and sends them, and what else the city says to boxes. */
 export interface Answers {
   /** Sends at once, or when there is a connection. Never waits and never fails: a box that hears nothing asks again. */
   send(subject: Subject, verdict: Verdict): void
+  /** The same for what is signed already. */
+  post(topic: string, payload: Buffer, expirySeconds: number): void
   /** Uses this connection from now on. */
   attach(connection: BrokerConnection): void
   detach(): void
+}
+
+interface Letter {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly expirySeconds: number
 }
 
 /** Receipts that wait for the broker; beyond that the boxes have to ask again. */
@@ -40,27 +48,34 @@ export function createAnswers(deps: {
   readonly now: () => number
 }): Answers {
   const { prefix, key, logger, now } = deps
-  const unsent: { readonly topic: string; readonly payload: Buffer }[] = []
+  const unsent: Letter[] = []
   let connection: BrokerConnection | undefined
   let sending = 0
 
-  const publish = (to: BrokerConnection, topic: string, payload: Buffer): void => {
+  const publish = (to: BrokerConnection, { topic, payload, expirySeconds }: Letter): void => {
     sending += 1
-    to.publish(topic, payload, { expirySeconds: MESSAGE_EXPIRY_SECONDS })
+    to.publish(topic, payload, { expirySeconds })
       .catch((error: unknown) => {
-        logger.warn('a receipt was not sent', { error })
+        logger.warn('an answer was not sent', { error })
       })
       .finally(() => {
         sending -= 1
       })
   }
 
+  const post = (topic: string, payload: Buffer, expirySeconds: number): void => {
+    if (sending + unsent.length >= MAX_WAITING) {
+      logger.warn('an answer was dropped, because too many wait for the broker')
+      return
+    }
+    const letter = { topic, payload, expirySeconds }
+    if (connection) publish(connection, letter)
+    else unsent.push(letter)
+  }
+
   return {
+    post,
     send({ site, device, evidenceId, ciphertextSha256 }, verdict) {
-      if (sending + unsent.length >= MAX_WAITING) {
-        logger.warn('a receipt was dropped, because too many wait for the broker', { evidenceId, device })
-        return
-      }
       const issuedAt = new Date(now()).toISOString()
       const receipt: Omit<Receipt, 'keyId'> = {
         deviceId: device,
@@ -70,13 +85,11 @@ export function createAnswers(deps: {
         ...verdict,
       }
       const topic = receiptTopic({ prefix, site, device }, evidenceId)
-      const payload = Buffer.from(signReceipt(receipt, key))
-      if (connection) publish(connection, topic, payload)
-      else unsent.push({ topic, payload })
+      post(topic, Buffer.from(signReceipt(receipt, key)), MESSAGE_EXPIRY_SECONDS)
     },
     attach(next) {
       connection = next
-      for (const { topic, payload } of unsent.splice(0)) publish(next, topic, payload)
+      for (const letter of unsent.splice(0)) publish(next, letter)
     },
     detach() {
       connection = undefined

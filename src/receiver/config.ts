@@ -42,6 +42,14 @@ export const receiverConfigSchema = z.strictObject({
   devicesDirectory: folder.describe('One Ed25519 public key per box, DEVICE.pem'),
   identityFile: file.describe('age identity that opens evidence, mode 0600'),
   receiptKeyFile: file.describe('Ed25519 private key that signs receipts, mode 0600'),
+  commands: z
+    .strictObject({
+      commandKeyFile: file.describe('Ed25519 private key that signs commands, mode 0600'),
+      certificateFile: file.describe("Client certificate of who commands, another than the receiver's"),
+      keyFile: file.describe('Its private key, mode 0600'),
+    })
+    .optional()
+    .describe('For `roadveil command`; the running receiver needs none of it'),
   outputDirectory: folder
     .optional()
     .describe(
@@ -76,7 +84,7 @@ export const receiverConfigSchema = z.strictObject({
       'The PostgreSQL database that several receivers share; without it one receiver keeps all in its folders',
     ),
   stateDirectory: folder.describe(
-    'The quarantine of this receiver; without a database, evidence that is still coming in, what was witnessed of audit logs, and alarms',
+    'The quarantine of this receiver, purge certificates and commands; without a database, evidence that is still coming in, what was witnessed of audit logs, and alarms',
   ),
   quarantineMaxMiB: z.int().min(1).max(1_048_576).default(1024).describe('The oldest is deleted beyond this'),
 })
@@ -109,6 +117,11 @@ export async function loadReceiverConfig(configFile: string): Promise<ReceiverCo
     devicesDirectory: absolute(config.devicesDirectory),
     identityFile: absolute(config.identityFile),
     receiptKeyFile: absolute(config.receiptKeyFile),
+    commands: config.commands && {
+      commandKeyFile: absolute(config.commands.commandKeyFile),
+      certificateFile: absolute(config.commands.certificateFile),
+      keyFile: absolute(config.commands.keyFile),
+    },
     stateDirectory: absolute(config.stateDirectory),
     ...(outputDirectory !== undefined && { outputDirectory: absolute(outputDirectory) }),
     ...(bucket && {

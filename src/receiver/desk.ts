@@ -5,10 +5,12 @@ import type { IncomingMessage } from '../protocol/connection.ts'
 import { MAX_MANIFEST_BYTES } from '../protocol/limits.ts'
 import { createSlots } from '../protocol/slots.ts'
 import { decodeStatus } from '../protocol/status.ts'
-import { parseTopic, type Topic } from '../protocol/topics.ts'
+import { commandTopic, parseTopic, type Topic } from '../protocol/topics.ts'
 import { type Manifest, verifyManifest } from '../sealing/manifest.ts'
 import { openEvidence, type OpenedEvidence } from '../sealing/open.ts'
 import type { Answers } from './answers.ts'
+import type { CertificateFiles } from './certificates.ts'
+import type { Box, CommandFiles } from './commands.ts'
 import type { DeviceKeys } from './devices.ts'
 import type { EndorsedKeys } from './endorsed-keys.ts'
 import type { NewFile } from './folder/files.ts'
@@ -37,6 +39,8 @@ export function createDesk(deps: {
   readonly quarantine: Quarantine
   readonly answers: Answers
   readonly witness: Witness
+  readonly certificates: CertificateFiles
+  readonly commands: CommandFiles
   readonly endorsed: EndorsedKeys
   readonly deviceKeys: DeviceKeys
   /** AGE-SECRET-KEY-1… */
@@ -124,6 +128,14 @@ export function createDesk(deps: {
     if (assembly.missing.length === 0) await finish(assembly)
   }
 
+  /** The broker may have lost what it held for a box that was away; a box does the same command only once. */
+  const sendCommands = async (box: Box): Promise<void> => {
+    for (const { commandId, envelope, validSeconds } of await deps.commands.open(box)) {
+      const station = { prefix: deps.prefix, site: box.site, device: box.device }
+      answers.post(commandTopic(station, commandId), envelope, validSeconds)
+    }
+  }
+
   const take = async (topic: Topic, payload: Buffer): Promise<void> => {
     const { device, site } = topic
     switch (topic.kind) {
@@ -133,17 +145,27 @@ export function createDesk(deps: {
       case 'chunk':
         await takeChunk(topic, payload)
         return
-      case 'status':
-        logger.info('a device reported', { device, site, state: decodeStatus(payload).state })
+      case 'status': {
+        const { state } = decodeStatus(payload)
+        logger.info('a device reported', { device, site, state })
+        if (state === 'online') await sendCommands(topic)
         return
+      }
       case 'checkpoint':
         await deps.witness.take(topic, payload)
         return
       case 'endorsement':
         await deps.endorsed.take(topic, payload)
         return
+      case 'certificate':
+        await deps.certificates.take(topic, payload)
+        return
+      case 'answer':
+        await deps.commands.takeAnswer(topic, payload)
+        return
       case 'receipt':
-        throw new RoadveilError('ERR_TOPIC', 'a receipt came where boxes write')
+      case 'command':
+        throw new RoadveilError('ERR_TOPIC', `a ${topic.kind} came where boxes write`)
     }
   }
 

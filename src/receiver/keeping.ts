@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { loadSecret } from '../sealing/secret.ts'
+import { type CertificateFiles, createCertificateFiles } from './certificates.ts'
+import { type CommandFiles, createCommandFiles } from './commands.ts'
 import type { ReceiverConfig } from './config.ts'
 import { type DeviceKeys, deviceKeysIn } from './devices.ts'
 import { createEndorsedKeys, type EndorsedKeys } from './endorsed-keys.ts'
@@ -27,6 +29,8 @@ export interface Keeping extends AsyncDisposable {
   readonly storage: Storage
   readonly quarantine: Quarantine
   readonly witness: Witness
+  readonly certificates: CertificateFiles
+  readonly commands: CommandFiles
   readonly endorsed: EndorsedKeys
   readonly deviceKeys: DeviceKeys
 }
@@ -68,6 +72,8 @@ export async function openKeeping(
       ? createPostgresIncoming(database, { storage, limits, receiver: config.broker.clientId })
       : createFolderIncoming(join(stateDirectory, 'incoming'), { deviceKeys, storage, limits, now }),
     witness: createWitness(checkpoints, { deviceKeys, logger }),
+    certificates: createCertificateFiles(stateDirectory, { deviceKeys, logger }),
+    commands: createCommandFiles(stateDirectory, { deviceKeys, logger, now }),
     quarantine: createQuarantine(join(stateDirectory, 'quarantine'), quarantineMaxMiB * 1024 * 1024, now),
     async [Symbol.asyncDispose]() {
       await database?.[Symbol.asyncDispose]()

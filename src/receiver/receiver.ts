@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import {
-  type BrokerAddress,
   connectBroker,
   type ConnectionTimeouts,
   DEFAULT_CONNECTION_TIMEOUTS,
@@ -14,6 +11,7 @@ import { loadSigningKey } from '../sealing/keys.ts'
 import { loadSecret } from '../sealing/secret.ts'
 import { pause, untilAborted } from '../waiting.ts'
 import { type Answers, createAnswers } from './answers.ts'
+import { brokerAddress } from './broker-address.ts'
 import type { ReceiverConfig } from './config.ts'
 import { createDesk, type Desk } from './desk.ts'
 import type { IncomingLimits, StoredEvidence } from './incoming.ts'
@@ -73,7 +71,7 @@ export function createReceiver(config: ReceiverConfig, deps: ReceiverDeps): Rece
   const serve = async (way: { desk: Desk; answers: Answers; reset: () => void }, signal: AbortSignal) => {
     await using connection = await connectBroker(
       {
-        address: brokerAddress(config),
+        address: brokerAddress(config.broker, config.broker),
         clientId,
         sessionExpirySeconds:
           sharedGroup === undefined ? SESSION_EXPIRY_SECONDS : SHARED_SESSION_EXPIRY_SECONDS,
@@ -139,24 +137,4 @@ async function loadKeys({ receiptKeyFile, identityFile }: ReceiverConfig, env: R
   const identityText = loadSecret({ name: 'identity', file: identityFile, env }).toString('utf8')
   const { identity } = await parseIdentityFile(identityText)
   return { key, identity }
-}
-
-/** Read at each connection, so that a renewed certificate is used without a restart. */
-function brokerAddress({ broker }: ReceiverConfig): BrokerAddress {
-  try {
-    return {
-      url: broker.url,
-      ca: readFileSync(broker.caFile, 'utf8'),
-      certificate: readFileSync(broker.certificateFile, 'utf8'),
-      key: readFileSync(broker.keyFile, 'utf8'),
-    }
-  } catch (cause) {
-    throw new RoadveilError(
-      'ERR_BROKER_TLS',
-      'a certificate or key of the broker connection cannot be read',
-      {
-        cause,
-      },
-    )
-  }
 }

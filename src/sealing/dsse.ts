@@ -34,6 +34,16 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Uint8
   ])
 }
 
+/** The payload of an envelope before anything about it is believed. Throws ERR_ENVELOPE_MALFORMED. */
+export function peekPayload(envelope: Uint8Array, maxBytes: number): Buffer {
+  const { payload } = parseStrictJson(envelope, z.object({ payload: z.string() }), {
+    maxBytes,
+    code: 'ERR_ENVELOPE_MALFORMED',
+    what: 'the envelope',
+  })
+  return Buffer.from(payload, 'base64')
+}
+
 /** Signs the payload for one purpose; returns the envelope as JSON bytes. */
 export function signEnvelope(payloadType: string, payload: Uint8Array, key: SigningKey): Uint8Array {
   const sig = sign(null, preAuthEncoding(payloadType, payload), key.privateKey)

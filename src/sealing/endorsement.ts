@@ -4,7 +4,7 @@ import { slugSchema } from '../domain/evidence.ts'
 import { RoadveilError } from '../errors.ts'
 import { MAX_ENDORSEMENT_BYTES } from '../protocol/limits.ts'
 import { type StatementSender, verifyStatement } from './device-statement.ts'
-import { signEnvelope } from './dsse.ts'
+import { peekPayload, signEnvelope } from './dsse.ts'
 import { parseStrictJson } from './json.ts'
 import { keyIdOf, type SigningKey, type VerifyKeys } from './keys.ts'
 
@@ -92,7 +92,7 @@ export function verifyEndorsement(envelope: Uint8Array, sender: StatementSender)
 export function predecessorsOf(endorsements: readonly Uint8Array[], deviceId: string): VerifyKeys {
   const keys = new Map<string, KeyObject>()
   for (const envelope of endorsements) {
-    const { previousKeyId, previousPublicKey } = parsePayload(payloadOf(envelope))
+    const { previousKeyId, previousPublicKey } = parsePayload(peekPayload(envelope, MAX_ENDORSEMENT_BYTES))
     const deviceKeys = new Map([[previousKeyId, readKey(previousPublicKey, previousKeyId)]])
     verifyEndorsement(envelope, { deviceId, deviceKeys })
     for (const [id, key] of deviceKeys) keys.set(id, key)
@@ -102,21 +102,11 @@ export function predecessorsOf(endorsements: readonly Uint8Array[], deviceId: st
 
 /** The key that an envelope endorses, before anything about it is believed. Throws ERR_ENVELOPE_MALFORMED, ERR_ENDORSEMENT_INVALID. */
 export function endorsedKeyId(envelope: Uint8Array): string {
-  return parsePayload(payloadOf(envelope)).keyId
+  return parsePayload(peekPayload(envelope, MAX_ENDORSEMENT_BYTES)).keyId
 }
 
 function parsePayload(payload: Uint8Array): z.infer<typeof endorsementSchema> {
   return parseStrictJson(payload, endorsementSchema, FORM)
-}
-
-/** The payload of an envelope before anything about it is believed. */
-function payloadOf(envelope: Uint8Array): Buffer {
-  const { payload } = parseStrictJson(envelope, z.object({ payload: z.string() }), {
-    maxBytes: MAX_ENDORSEMENT_BYTES,
-    code: 'ERR_ENVELOPE_MALFORMED',
-    what: 'the envelope',
-  })
-  return Buffer.from(payload, 'base64')
 }
 
 function spkiOf({ privateKey }: SigningKey): string {

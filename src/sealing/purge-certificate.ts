@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { slugSchema } from '../domain/evidence.ts'
 import type { PurgeCertificate } from '../domain/purge.ts'
+import { MAX_CERTIFICATE_BYTES } from '../protocol/limits.ts'
 import { type StatementSender, verifyStatement } from './device-statement.ts'
 import { signEnvelope } from './dsse.ts'
 import type { SigningKey } from './keys.ts'
 
 const CERTIFICATE_TYPE = 'application/vnd.roadveil.purge-certificate.v1+json'
 const SCHEMA = 'roadveil.purge-certificate.v1'
-const MAX_BYTES = 8 * 1024
 
 const count = z.int().nonnegative()
 const instant = z.iso.datetime({ precision: 3 })
@@ -51,7 +51,7 @@ const signedSchema = purgeCertificateSchema.extend({ schema: z.literal(SCHEMA) }
 const FORM = {
   type: CERTIFICATE_TYPE,
   schema: signedSchema,
-  maxBytes: MAX_BYTES,
+  maxBytes: MAX_CERTIFICATE_BYTES,
   code: 'ERR_CERTIFICATE_INVALID',
   what: 'the purge certificate',
 } as const

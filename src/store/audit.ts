@@ -8,6 +8,9 @@ import { query, type StoreDatabase, transact } from './database.ts'
 /** What is recorded. */
 export type AuditKind =
   | 'audit-pruned'
+  | 'command-executed'
+  | 'command-refused'
+  | 'commands-refused'
   | 'database-key-rotated'
   | 'database-key-rewrapped'
   | 'evidence-committed'
@@ -26,7 +29,7 @@ export type AuditKind =
   | 'subject-exported'
   | 'vault-started'
 
-/** Flat, and nothing that names a person but who placed or released a hold, or answered a request. */
+/** Flat, and nothing that names a person but who placed or released a hold, answered a request, or commanded. */
 export type AuditDetails = Readonly<Record<string, string | number>>
 
 /** One record. */

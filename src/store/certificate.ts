@@ -18,6 +18,8 @@ export type SignAccount = (account: PurgeAccount) => Uint8Array
 
 /** The purge certificates that were issued. */
 export interface Certificates {
+  /** The number of the last one; 0 while there is none. */
+  newest(): number
   /** At most `limit` behind the one with this number, oldest first; 0 begins. */
   list(after: number, limit: number): readonly StoredCertificate[]
   /**
@@ -38,6 +40,9 @@ export function certificatesOf(db: StoreDatabase, audit: Audit): Certificates {
     `SELECT certificate_number AS number, issued_at AS issuedAt, envelope FROM certificate
      WHERE certificate_number > ? ORDER BY certificate_number LIMIT ?`,
   )
+  const newest = db.prepare<[], { number: number | null }>(
+    'SELECT max(certificate_number) AS number FROM certificate',
+  )
   const accounted = db.prepare<[], { after: number }>('SELECT certified_through AS after FROM meta')
   const account = db.prepare<[number]>('UPDATE meta SET certified_through = ?')
   const deletedEvidence = db.prepare<[number], Deleted>(
@@ -54,6 +59,7 @@ export function certificatesOf(db: StoreDatabase, audit: Audit): Certificates {
   const remove = db.prepare<[number]>('DELETE FROM certificate WHERE issued_at < ?')
 
   return {
+    newest: () => query(() => newest.get())?.number ?? 0,
     list: (after, limit) => query(() => list.all(after, limit)),
 
     issue({ deletions, ...purge }, sign, at) {

@@ -170,6 +170,26 @@ const MIGRATIONS = [
     WHEN EXISTS (SELECT 1 FROM held WHERE held.sequence = OLD.sequence)
     BEGIN SELECT RAISE(ABORT, 'a legal hold is on it'); END;
   `,
+  `
+  -- Commands of the city that were taken, until they have expired: none is done twice.
+  CREATE TABLE command (
+    command_id TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    -- The signing key with which the box began one that does not fit into a transaction.
+    key_id_before TEXT,
+    -- Signed; NULL while it is being done.
+    answer BLOB,
+    -- 1 until the broker has the answer.
+    unsent INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX command_unsent ON command (unsent) WHERE unsent = 1;
+  -- The latest expiry of a command that was forgotten.
+  ALTER TABLE meta ADD COLUMN commands_forgotten INTEGER NOT NULL DEFAULT 0;
+
+  -- 1 for what the city wants to have first.
+  ALTER TABLE outbox ADD COLUMN asked_for INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /** Brings the store to this program's version, each step whole or not at all. Throws ERR_STORE_VERSION for a newer store. */

@@ -3,6 +3,7 @@ import type { Logger } from '../log.ts'
 import { type Audit, auditOf } from './audit.ts'
 import { type Certificates, certificatesOf } from './certificate.ts'
 import { type Checkpoints, checkpointsOf } from './checkpoint.ts'
+import { type Commands, commandsOf } from './command.ts'
 import { type DatabaseFile, openDatabase, type StoreDatabase } from './database.ts'
 import { dayKeysOf } from './day-key.ts'
 import { evidenceDeletion } from './deletion.ts'
@@ -14,6 +15,7 @@ import { type Inventory, inventoryOf } from './inventory.ts'
 import { migrate } from './migrations.ts'
 import { type Outbox, outboxOf } from './outbox.ts'
 import { outerLayerOf } from './outer-layer.ts'
+import { type Resends, resendsOf } from './resend.ts'
 import { type Selftests, selftestsOf } from './selftest.ts'
 import { spaceOf } from './space.ts'
 import { type Subjects, subjectsOf } from './subject.ts'
@@ -26,8 +28,10 @@ export interface Store extends Disposable {
   readonly audit: Audit
   readonly checkpoints: Checkpoints
   readonly certificates: Certificates
+  readonly commands: Commands
   readonly inventory: Inventory
   readonly expiry: Expiry
+  readonly resends: Resends
   readonly selftests: Selftests
   readonly subjects: Subjects
 }
@@ -65,9 +69,11 @@ export function openStore({
       audit,
       checkpoints: checkpointsOf(db, audit),
       certificates,
+      commands: commandsOf(db),
       inventory: inventoryOf(db),
       expiry,
       subjects: subjectsOf(db, { audit, space, certificates, expiry, deleteEvidence }),
+      resends: resendsOf(db),
       selftests: selftestsOf(db, audit),
       [Symbol.dispose]: () => void db.close(),
     }
@@ -104,6 +110,7 @@ const TABLES = [
   'audit',
   'checkpoint',
   'certificate',
+  'command',
   'schedule_run',
   'meta',
 ]

@@ -22,7 +22,7 @@ export type Settlement = 'deleted' | 'held' | 'already' | 'kept'
 
 /** Every call is done when it returns, and throws a coded error when it cannot be. */
 export interface Outbox {
-  /** At most `limit` entries whose time has come, the oldest first. */
+  /** At most `limit` entries whose time has come: what the city asked for first, then the oldest. */
   due(now: EpochMs, limit: number): readonly OutboxEntry[]
   /** The signed manifest. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY. */
   manifest(evidenceId: string): Uint8Array
@@ -63,7 +63,7 @@ export function outboxOf(
   const due = db.prepare<{ now: number; limit: number }, OutboxEntry>(
     `SELECT evidence_id AS evidenceId, ciphertext_sha256 AS ciphertextSha256, chunk_count AS chunkCount, attempts
      FROM outbox JOIN evidence USING (sequence)
-     WHERE due_at <= :now OR coalesce(last_attempt_at, committed_at) > :now ORDER BY sequence LIMIT :limit`,
+     WHERE due_at <= :now OR coalesce(last_attempt_at, committed_at) > :now ORDER BY asked_for DESC, sequence LIMIT :limit`,
   )
   const manifest = db.prepare<[string], Covered>(
     `SELECT evidence_id AS evidenceId, envelope AS bytes, day_key_id AS dayKeyId, wrapped
@@ -99,9 +99,12 @@ export function outboxOf(
       throw new RoadveilError('ERR_RECEIPT_MISMATCH', `the receipt names another ciphertext of ${evidenceId}`)
     }
     if (!evidence) return 'already'
-    if (evidence.deliveredAt !== null) return 'held'
-
     const { sequence } = evidence
+    if (evidence.deliveredAt !== null) {
+      // The city had asked for it again.
+      leave.run(sequence)
+      return 'held'
+    }
     audit.append('evidence-delivered', { evidenceId, sequence, status, keyId }, at)
     if (evidence.held === 0) {
       deleteEvidence({ sequence, evidenceId, deliveredAt: at, receiptKeyId: keyId }, at)

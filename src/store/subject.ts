@@ -83,6 +83,8 @@ export interface Subjects {
       readonly at: EpochMs
       readonly clockPlausible: boolean
       readonly sign: SignAccount
+      /** Records more inside the transaction that ends the erasure. */
+      readonly conclude?: (erasure: SubjectErasure) => void
     },
   ): SubjectErasure
 }
@@ -176,7 +178,7 @@ export function subjectsOf(
       })
     },
 
-    erase(scope, { by, at, clockPlausible, sign }) {
+    erase(scope, { by, at, clockPlausible, sign, conclude }) {
       const found = query(() => find(scope))
       transact(db, () => {
         audit.append('subject-erasure-asked', { ...scopeOf(scope), by }, at)
@@ -202,6 +204,12 @@ export function subjectsOf(
       const isRecent = ({ committedAt }: SubjectTombstone): boolean => at - committedAt < RESEND_MS
       for (const { evidenceId } of buried.filter(isRecent)) kept.push({ evidenceId, because: 'recent' })
       const old = buried.filter((tombstone) => !isRecent(tombstone))
+      const erasure = {
+        evidence: erased,
+        tombstones: old.map(({ evidenceId }) => evidenceId),
+        kept,
+        auditRows: found.audit.length,
+      }
       space.transactDeleting(() => {
         const counts = { evidence: erased.length, tombstones: old.length, kept: kept.length }
         audit.append('subject-erased', { ...scopeOf(scope), ...counts, by }, at)
@@ -211,14 +219,10 @@ export function subjectsOf(
         // While the tombstones still say from when the evidence was.
         certificates.issue({ occasion: 'subject-request', clockPlausible, deletions }, sign, at)
         for (const { sequence } of old) forget.run(sequence)
+        conclude?.(erasure)
       })
       space.checkpoint()
-      return {
-        evidence: erased,
-        tombstones: old.map(({ evidenceId }) => evidenceId),
-        kept,
-        auditRows: found.audit.length,
-      }
+      return erasure
     },
   }
 }

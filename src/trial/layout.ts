@@ -22,6 +22,8 @@ export interface BoxFiles {
   readonly key: string
   /** The city's public receipt key. */
   readonly receiptPublicKey: string
+  /** The public half of the key that the city commands with. */
+  readonly commandPublicKey: string
 }
 
 export interface CityFiles {
@@ -33,9 +35,14 @@ export interface CityFiles {
   readonly recovery: string
   readonly receiptKey: string
   readonly receiptPublicKey: string
+  readonly commandKey: string
+  readonly commandPublicKey: string
   readonly ca: string
   readonly certificate: string
   readonly key: string
+  /** Of who commands. */
+  readonly commanderCertificate: string
+  readonly commanderKey: string
   /** Folder with one public key per device. */
   readonly devices: string
   /** Opened evidence, one folder each. */
@@ -70,6 +77,7 @@ export function trialLayout(directory: string): TrialLayout {
       certificate: join(box, 'pki', 'device.pem'),
       key: join(box, 'pki', 'device.key'),
       receiptPublicKey: join(box, 'city', 'receipt.pem'),
+      commandPublicKey: join(box, 'city', 'command.pem'),
     },
     city: {
       directory: city,
@@ -78,9 +86,13 @@ export function trialLayout(directory: string): TrialLayout {
       recovery: join(city, 'recovery.txt'),
       receiptKey: join(city, 'receipt.key'),
       receiptPublicKey: join(city, 'receipt.pem'),
+      commandKey: join(city, 'command.key'),
+      commandPublicKey: join(city, 'command.pem'),
       ca: join(city, 'pki', 'ca.pem'),
       certificate: join(city, 'pki', 'receiver.pem'),
       key: join(city, 'pki', 'receiver.key'),
+      commanderCertificate: join(city, 'pki', 'commander.pem'),
+      commanderKey: join(city, 'pki', 'commander.key'),
       devices: join(city, 'devices'),
       evidence: join(city, 'evidence'),
       state: join(city, 'state'),

@@ -4,6 +4,9 @@ import type { BrokerFiles } from './layout.ts'
 /** The name under which the city's receiver is known to the broker. */
 export const RECEIVER_NAME = 'receiver'
 
+/** The name under which whoever commands the boxes is known to the broker. */
+export const COMMANDER_NAME = 'commander'
+
 /**
  * mosquitto.conf of a trial: loopback only, TLS 1.3, both sides with certificates, the client's name from its certificate.
  * @param asRoot whether root starts it: mosquitto would otherwise become a user who cannot read keys of mode 0600.
@@ -42,14 +45,17 @@ connection_messages true
 `
 }
 
-/** The rights list: a device reaches only what lies below its own name, the receiver only what the city needs. */
+/** The rights list: a device reaches only what lies below its own name, the receiver and who commands only what the city needs. */
 export function mosquittoRights(prefix: string): string {
   return `pattern write ${prefix}/v1/+/%u/status
 pattern write ${prefix}/v1/+/%u/checkpoint
 pattern write ${prefix}/v1/+/%u/endorsement/+
 pattern write ${prefix}/v1/+/%u/evidence/+/manifest
 pattern write ${prefix}/v1/+/%u/evidence/+/chunk/+
+pattern write ${prefix}/v1/+/%u/certificate/+
+pattern write ${prefix}/v1/+/%u/answer/+
 pattern read ${prefix}/v1/+/%u/receipt/+
+pattern read ${prefix}/v1/+/%u/command/+
 
 user ${RECEIVER_NAME}
 topic read ${prefix}/v1/+/+/status
@@ -57,6 +63,14 @@ topic read ${prefix}/v1/+/+/checkpoint
 topic read ${prefix}/v1/+/+/endorsement/+
 topic read ${prefix}/v1/+/+/evidence/+/manifest
 topic read ${prefix}/v1/+/+/evidence/+/chunk/+
+topic read ${prefix}/v1/+/+/certificate/+
+topic read ${prefix}/v1/+/+/answer/+
 topic write ${prefix}/v1/+/+/receipt/+
+topic write ${prefix}/v1/+/+/command/+
+
+user ${COMMANDER_NAME}
+topic write ${prefix}/v1/+/+/command/+
+topic read ${prefix}/v1/+/+/answer/+
+topic read ${prefix}/v1/+/+/endorsement/+
 `
 }

@@ -22,11 +22,19 @@ identityFile: ${local(city.identity)}
 # The Ed25519 key that signs receipts (0600); boxes have its public half in city.receiptKeys.
 receiptKeyFile: ${local(city.receiptKey)}
 
+# Whoever commands boxes (roadveil command): the Ed25519 key that signs commands (0600), whose public half boxes have in
+# city.commandKeys, and a broker certificate of his own. The running receiver needs none of it: it only passes commands on again.
+commands:
+  commandKeyFile: ${local(city.commandKey)}
+  certificateFile: ${local(city.commanderCertificate)}
+  keyFile: ${local(city.commanderKey)}
+
 # Opened evidence: SITE/DEVICE/EVIDENCE/. README, "A receiver for a city", says how several receivers share the load.
 outputDirectory: ${local(city.evidence)}
 
-# Evidence that is still coming in (encrypted), quarantine/ for what was refused, checkpoints/ of the boxes' audit logs, and
-# alarms/ where one contradicts what was witnessed: keep a backup of these two.
+# Evidence that is still coming in (encrypted), quarantine/ for what was refused, checkpoints/ of the boxes' audit logs,
+# alarms/ where one contradicts what was witnessed, certificates/ of what boxes deleted, and commands/ with their answers: keep a
+# backup of these four.
 stateDirectory: ${local(city.state)}
 quarantineMaxMiB: 1024
 `

@@ -8,7 +8,7 @@ import { createDatabaseKey } from '../sealing/database-key.ts'
 import { createSigningKey } from '../sealing/keys.ts'
 import { createPublicFile, createSecretFile } from '../sealing/secret.ts'
 import { type TrialLayout, trialLayout } from './layout.ts'
-import { mosquittoConfig, mosquittoRights, RECEIVER_NAME } from './mosquitto.ts'
+import { COMMANDER_NAME, mosquittoConfig, mosquittoRights, RECEIVER_NAME } from './mosquitto.ts'
 import { createAuthority } from './pki.ts'
 import { receiverConfig } from './receiver-config.ts'
 
@@ -30,6 +30,7 @@ export interface Trial extends TrialLayout {
   readonly topicPrefix: string
   readonly recipients: { readonly operational: string; readonly recovery: string }
   readonly receiptKeyId: string
+  readonly commandKeyId: string
 }
 
 /**
@@ -54,7 +55,12 @@ export async function createTrial(directory: string, options: TrialOptions): Pro
     privateFile: layout.city.receiptKey,
     publicFile: layout.city.receiptPublicKey,
   })
+  const commandKey = createSigningKey({
+    privateFile: layout.city.commandKey,
+    publicFile: layout.city.commandPublicKey,
+  })
   await copyFile(layout.city.receiptPublicKey, layout.box.receiptPublicKey)
+  await copyFile(layout.city.commandPublicKey, layout.box.commandPublicKey)
   createSigningKey({
     privateFile: layout.box.signingKey,
     publicFile: join(layout.city.devices, `${options.device}.pem`),
@@ -66,11 +72,19 @@ export async function createTrial(directory: string, options: TrialOptions): Pro
   writeText(layout.broker.config, mosquittoConfig(layout.broker, options.port, asRoot))
   writeText(layout.broker.acl, mosquittoRights(options.topicPrefix))
   writeText(layout.city.config, receiverConfig(layout.city, brokerUrl, options.topicPrefix))
-  return { ...layout, brokerUrl, topicPrefix: options.topicPrefix, recipients, receiptKeyId: receiptKey.id }
+  return {
+    ...layout,
+    brokerUrl,
+    topicPrefix: options.topicPrefix,
+    recipients,
+    receiptKeyId: receiptKey.id,
+    commandKeyId: commandKey.id,
+  }
 }
 
 function checkNames({ site, device, topicPrefix }: TrialOptions): void {
-  if (!isSlug(site) || !isSlug(device) || device === RECEIVER_NAME) {
+  const isTaken = device === RECEIVER_NAME || device === COMMANDER_NAME
+  if (!isSlug(site) || !isSlug(device) || isTaken) {
     throw new RoadveilError('ERR_TRIAL_NAME', `cannot use site ${site} and device ${device}`)
   }
   if (!isTopicPrefix(topicPrefix)) {
@@ -86,13 +100,16 @@ async function makeFolders({ box, city, broker, authority }: TrialLayout): Promi
 
 async function writeCertificates(layout: TrialLayout, { device, hosts, now }: TrialOptions): Promise<void> {
   const authority = await createAuthority(now)
+  const { city } = layout
+  const commander = { certificate: city.commanderCertificate, key: city.commanderKey }
   const issued = [
     [layout.broker, await authority.broker(hosts)],
     [layout.box, await authority.client(device)],
-    [layout.city, await authority.client(RECEIVER_NAME)],
+    [city, await authority.client(RECEIVER_NAME)],
+    [commander, await authority.client(COMMANDER_NAME)],
   ] as const
+  for (const file of [layout.broker.ca, layout.box.ca, city.ca]) writeText(file, authority.certificate)
   for (const [files, { certificate, key }] of issued) {
-    writeText(files.ca, authority.certificate)
     writeText(files.certificate, certificate)
     createSecretFile(files.key, Buffer.from(key))
   }

@@ -24,12 +24,15 @@ const PAGE_ROWS = 500
 /** Signs purge certificates for the box that this config describes. */
 export function accountSigner(
   { site, device, retention, sha256: configSha256 }: Config,
-  signingKey: SigningKey,
+  signer: { readonly signingKey: SigningKey },
 ): SignAccount {
   const { tombstoneDays, auditDays, logDays, certificateDays } = retention
   const policy = { tombstoneDays, auditDays, logDays, certificateDays }
   return (account) =>
-    signPurgeCertificate({ site: site.id, device: device.id, ...account, policy, configSha256 }, signingKey)
+    signPurgeCertificate(
+      { site: site.id, device: device.id, ...account, policy, configSha256 },
+      signer.signingKey,
+    )
 }
 
 /** The purge certificates behind the one with this number, with what they say. */

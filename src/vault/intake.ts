@@ -12,6 +12,7 @@ import type { Selftests } from '../store/selftest.ts'
 
 export interface IntakeDeps {
   readonly config: Config
+  /** Read anew for each: it may be changed meanwhile. */
   readonly signingKey: SigningKey
   readonly shelf: EvidenceShelf
   readonly selftests: Selftests

@@ -14,7 +14,7 @@ import {
 } from '../sealing/database-key.ts'
 import { fingerprint } from '../sealing/keys.ts'
 import { createSecretFile, credentialOf, replaceSecretFile, type SecretSource } from '../sealing/secret.ts'
-import { readSigningFile, rotateSigningFile } from '../sealing/signing-file.ts'
+import { readSigningFile, rotateSigningFile, type SigningFile } from '../sealing/signing-file.ts'
 import { openAudit } from '../store/open.ts'
 import { dropCopy, rekeyStore } from '../store/rekey.ts'
 import {
@@ -81,22 +81,34 @@ export async function rotateDatabaseKey({ config, env, at }: KeyBox): Promise<Ro
  *
  * @throws what `loadStoreKeys` and `openAudit` throw, ERR_KEY_CREDENTIAL.
  */
-export function rotateSigningKey({ config, env, at }: KeyBox): Rotated {
-  const source = refuseCredential(signingKeySource(config, env))
+export function rotateSigningKey(box: KeyBox): Rotated {
+  const { config, env, at } = box
+  refuseCredential(signingKeySource(config, env))
   const keys = loadStoreKeys(config, env)
   try {
     using store = openLocked(keys, config).opened
-    const before = readSigningFile(source)
-    const { id: keyId } = rotateSigningFile(source.file, before, {
-      device: config.device.id,
-      issuedAt: iso(at),
-    })
-    const rotated = { previousKeyId: before.key.id, keyId }
+    const { rotated } = replaceSigningKey(box)
     store.audit.record('signing-key-rotated', { ...rotated }, at)
     return rotated
   } finally {
     wipe(keys)
   }
+}
+
+/**
+ * Replaces the signing key file, and returns what it holds now. For who holds the store alone, and records it there.
+ *
+ * @throws ERR_KEY_CREDENTIAL, ERR_SECRET_FILE, ERR_KEY_INVALID, ERR_ENDORSEMENT_INVALID; the old key is still in place then.
+ */
+export function replaceSigningKey({ config, env, at }: KeyBox): {
+  readonly rotated: Rotated
+  readonly file: SigningFile
+} {
+  const source = refuseCredential(signingKeySource(config, env))
+  const before = readSigningFile(source)
+  rotateSigningFile(source.file, before, { device: config.device.id, issuedAt: iso(at) })
+  const file = readSigningFile(source)
+  return { rotated: { previousKeyId: before.key.id, keyId: file.key.id }, file }
 }
 
 export interface RewrapOptions {

@@ -19,8 +19,8 @@ type Env = Readonly<Record<string, string | undefined>>
 /** What opens the store and signs for the box. */
 export interface StoreKeys {
   readonly signing: SigningKey
-  /** What older signing keys said about newer ones, for the city. */
-  readonly endorsements: SigningFile['endorsements']
+  /** The signing key, and what older ones said about it. */
+  readonly signingFile: SigningFile
   /** The public halves of all keys that this box has signed with. */
   readonly signers: VerifyKeys
   /** To be wiped once the store is open. */
@@ -35,6 +35,8 @@ export interface StoreKeys {
 export interface VaultKeys extends StoreKeys {
   /** The city's receipt keys. */
   readonly receipt: VerifyKeys
+  /** Those that the city commands with. */
+  readonly command: VerifyKeys
   readonly broker: BrokerAddress
 }
 
@@ -47,7 +49,8 @@ export async function loadVaultKeys(config: Config, env: Env): Promise<VaultKeys
   const { broker } = config
   return {
     ...loadStoreKeys(config, env),
-    receipt: receiptKeys(config),
+    receipt: cityKeys(config.city.receiptKeys),
+    command: cityKeys(config.city.commandKeys),
     broker: {
       url: broker.url,
       ca: await readPem(broker.caFile),
@@ -69,7 +72,7 @@ export function loadStoreKeys(config: Config, env: Env): StoreKeys {
   if (!database) throw new Error('a key file holds at least one key')
   return {
     signing: signingFile.key,
-    endorsements: signingFile.endorsements,
+    signingFile,
     signers: signersOf(signingFile, config.device.id),
     database,
     nextDatabase,
@@ -168,9 +171,9 @@ function openKeys(stored: StoredDatabaseKey, config: Config, env: Env): Buffer[]
   }
 }
 
-function receiptKeys({ city }: Config): VerifyKeys {
+function cityKeys(named: Config['city']['receiptKeys']): VerifyKeys {
   return new Map(
-    city.receiptKeys.map(({ id: expected, publicKeyFile }) => {
+    named.map(({ id: expected, publicKeyFile }) => {
       const { id, publicKey } = loadPublicKey(publicKeyFile)
       if (id !== expected) {
         throw new RoadveilError('ERR_KEY_INVALID', `${publicKeyFile} holds the key ${id}, not ${expected}`)

@@ -7,6 +7,7 @@ import { readClockState } from '../health/clock.ts'
 import { judgeCondition } from '../health/warnings.ts'
 import type { Store } from '../store/open.ts'
 import { VERSION } from '../version.ts'
+import type { CommandCounts } from './commands.ts'
 import type { VaultOutbox } from './outbox.ts'
 import type { Purging } from './purging.ts'
 import type { VisionBoard } from './vision-board.ts'
@@ -18,6 +19,7 @@ export interface StatusDeps {
   readonly outbox: VaultOutbox
   readonly forwarder: Forwarder
   readonly purging: Purging
+  readonly commands: { counts(): CommandCounts }
   readonly startedAt: EpochMs
   /** The host's clock. */
   readonly now: () => EpochMs
@@ -25,7 +27,7 @@ export interface StatusDeps {
 
 /** Everything that can be said about the running box, warnings included. */
 export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
-  const { config, store, board, outbox, forwarder, purging, now } = deps
+  const { config, store, board, outbox, forwarder, purging, commands, now } = deps
   const counts = store.inventory.counts()
   const delivery = forwarder.state()
   const clock = await readClockState()
@@ -76,6 +78,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       lastReceiptAt: isoOrNull(outbox.lastReceiptAt),
       code: delivery.lastErrorCode ?? null,
     },
+    commands: commands.counts(),
     retention: {
       lastRunAt: isoOrNull(purging.lastRunAt()),
       nextRunAt: isoOrNull(purging.nextRunAt()),

@@ -10,12 +10,16 @@ import { openStore } from '../store/open.ts'
 import { VERSION } from '../version.ts'
 import { checkAtStart, recordStart, reportAudit } from './audit.ts'
 import { accountSigner, readCertificates } from './certificates.ts'
+import { createCommandDesk } from './commands.ts'
 import { createDesk } from './desk.ts'
+import { createExecutor } from './execution.ts'
 import { createIntake } from './intake.ts'
 import { settleRotation } from './key-change.ts'
 import { loadVaultKeys, openWith, warnAboutKeys, wipe } from './keys.ts'
 import { createOutbox } from './outbox.ts'
 import { createPurging } from './purging.ts'
+import { createRefusals } from './refusals.ts'
+import { createSigner } from './signer.ts'
 import { readStatus } from './status.ts'
 import { createSubjectDesk } from './subject.ts'
 import { keepRunning, logWarnings } from './supervision.ts'
@@ -45,15 +49,46 @@ export async function runVault(
   settleRotation(config, { ...keys, key, env: process.env, logger })
   wipe(keys)
   warnAboutKeys(keys, config, logger)
-  const checked = { store, deviceId, signers: keys.signers }
+  const signer = createSigner(config, keys.signingFile, process.env)
+  const checked = {
+    store,
+    deviceId,
+    get signers() {
+      return signer.signers
+    },
+  }
   recordStart(store, { version: VERSION, signingKeyId: keys.signing.id }, { at: startedAt, logger })
 
   const outbox = createOutbox(store)
   const site = config.site.id
+  const sign = accountSigner(config, signer)
+  const about = { site, device: deviceId, store, signer, now, logger }
+  const refusals = createRefusals({ audit: store.audit, now, logger })
+  const commands = createCommandDesk({
+    ...about,
+    cityKeys: keys.command,
+    refusals,
+    execute: createExecutor({
+      store,
+      sign,
+      signer,
+      onQueued: () => forwarder.wake(),
+      onRotated: () => forwarder.renew(),
+    }),
+  })
   const forwarder = createForwarder({
     outbox,
-    endorsements: keys.endorsements,
-    checkpoints: createWitness({ store, site, device: deviceId, signingKey: keys.signing, now, logger }),
+    get endorsements() {
+      return signer.endorsements
+    },
+    checkpoints: createWitness({
+      ...about,
+      get signingKey() {
+        return signer.signingKey
+      },
+    }),
+    certificates: store.certificates,
+    commands,
     broker: keys.broker,
     station: { prefix: config.broker.topicPrefix, site, device: deviceId },
     verifyReceipt: (envelope) => verifyReceipt(envelope, keys.receipt, { deviceId }),
@@ -61,10 +96,10 @@ export async function runVault(
     logger,
     now,
   })
-  const sign = accountSigner(config, keys.signing)
   const purging = createPurging({ config, store, sign, now, logger })
   const board = createVisionBoard(now)
-  const status = () => readStatus({ config, store, board, outbox, forwarder, purging, startedAt, now })
+  const status = () =>
+    readStatus({ config, store, board, outbox, forwarder, purging, commands, startedAt, now })
 
   await using sockets = new AsyncDisposableStack()
   const handler = createDesk({
@@ -80,7 +115,9 @@ export async function runVault(
   sockets.use(await listenForControl({ runtimeDirectory, handler, logger }))
   const intake = createIntake({
     config,
-    signingKey: keys.signing,
+    get signingKey() {
+      return signer.signingKey
+    },
     shelf: store.evidence,
     selftests: store.selftests,
     now,
@@ -106,6 +143,7 @@ export async function runVault(
   await Promise.all([
     checkAtStart(checked, part),
     keepRunning('delivery', async (until) => forwarder.run(until), part),
+    keepRunning('commands', async (until) => refusals.run(until), part),
     keepRunning('retention', async (until) => purging.run(until), part),
     keepRunning(
       'health',

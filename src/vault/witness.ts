@@ -14,12 +14,13 @@ export function createWitness(deps: {
   readonly store: Pick<Store, 'audit' | 'checkpoints'>
   readonly site: string
   readonly device: string
+  /** Read anew for each: it may be changed meanwhile. */
   readonly signingKey: SigningKey
   /** The host's clock. */
   readonly now: () => EpochMs
   readonly logger: Logger
 }): CheckpointSource {
-  const { store, site, device, signingKey, now, logger } = deps
+  const { store, site, device, now, logger } = deps
   let isFirst = true
   let failed = false
 
@@ -36,7 +37,7 @@ export function createWitness(deps: {
 
   const issue = (at: EpochMs): void => {
     const { sequence } = store.checkpoints.issue(
-      (standing) => signCheckpoint({ site, device, ...standing, issuedAt: iso(at) }, signingKey),
+      (standing) => signCheckpoint({ site, device, ...standing, issuedAt: iso(at) }, deps.signingKey),
       at,
     )
     isFirst = false

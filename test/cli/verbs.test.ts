@@ -31,6 +31,11 @@ const VERBS = [
   'vision',
   'vault',
   'receive',
+  'command hold',
+  'command release',
+  'command erase',
+  'command resend',
+  'command rotate-key',
 ]
 
 await t.test(

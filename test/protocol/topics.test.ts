@@ -2,8 +2,11 @@ import t from 'tap'
 import { isRoadveilError } from '../../src/errors.ts'
 import { decodeStatus, encodeStatus, type Status } from '../../src/protocol/status.ts'
 import {
+  answerTopic,
+  certificateTopic,
   checkpointTopic,
   chunkTopic,
+  commandTopic,
   endorsementTopic,
   manifestTopic,
   parseTopic,
@@ -24,6 +27,9 @@ await t.test('every topic that is written is read back', async (t) => {
   t.strictSame(read(manifestTopic(station, evidenceId)), { ...who, kind: 'manifest', evidenceId })
   t.strictSame(read(chunkTopic(station, evidenceId, 41)), { ...who, kind: 'chunk', evidenceId, index: 41 })
   t.strictSame(read(receiptTopic(station, evidenceId)), { ...who, kind: 'receipt', evidenceId })
+  t.strictSame(read(commandTopic(station, evidenceId)), { ...who, kind: 'command', commandId: evidenceId })
+  t.strictSame(read(answerTopic(station, evidenceId)), { ...who, kind: 'answer', commandId: evidenceId })
+  t.strictSame(read(certificateTopic(station, 130)), { ...who, kind: 'certificate', slot: 2 })
 })
 
 await t.test('nothing else is read as a topic', async (t) => {
@@ -58,6 +64,11 @@ await t.test('nothing else is read as a topic', async (t) => {
     endorsementTopic(station, keyId.toUpperCase()),
     endorsementTopic(station, '..'),
     receiptTopic(station, evidenceId) + '/x',
+    commandTopic(station, '+'),
+    commandTopic(station, evidenceId) + '/x',
+    answerTopic(station, 'x'),
+    certificateTopic(station, 0).replace('/0', '/64'),
+    certificateTopic(station, 0) + '/x',
     'city/cameras/v1',
     'x'.repeat(100_000),
   ]

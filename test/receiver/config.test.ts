@@ -24,6 +24,11 @@ await t.test('the config of a trial is right and names its own files', async (t)
     devicesDirectory: city.devices,
     identityFile: city.identity,
     receiptKeyFile: city.receiptKey,
+    commands: {
+      commandKeyFile: city.commandKey,
+      certificateFile: city.commanderCertificate,
+      keyFile: city.commanderKey,
+    },
     outputDirectory: city.evidence,
     stateDirectory: city.state,
     quarantineMaxMiB: 1024,

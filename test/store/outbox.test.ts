@@ -19,6 +19,29 @@ await t.test('evidence is stored once, whoever asks how often', async (t) => {
   t.equal(store.inventory.counts().pending, 0)
 })
 
+await t.test('what only a hold keeps is sent again when the city asks for it, once', async (t) => {
+  using store = openTestStore(t.testdir())
+  const sealed = sealedFixture()
+  const { evidenceId } = sealed
+  store.evidence.commit(sealed, aboutAt(1000))
+  store.holds.place(evidenceId, { reason: 'court order', by: 'ada', at: 1000 })
+  t.equal(store.outbox.settle(receiptFor(sealed), 2000), 'held')
+  t.same(store.outbox.due(2000, 10), [])
+  t.same(store.resends.queue({ evidenceIds: [evidenceId] }, 3000), { queued: 1, gone: [], unknown: [] })
+  t.match(store.outbox.due(3000, 10), [{ evidenceId }])
+  t.equal(store.inventory.counts().pending, 0, 'the city has confirmed it all the same')
+  t.equal(store.outbox.settle(receiptFor(sealed), 3000), 'held')
+  t.same(store.outbox.due(3000, 10), [])
+  store.holds.release(evidenceId, { reason: 'closed', by: 'ada', at: 4000 })
+  t.equal(store.expiry.deleteDelivered(4000), 1)
+  t.same(store.resends.queue({ evidenceIds: [evidenceId] }, 5000), {
+    queued: 0,
+    gone: [evidenceId],
+    unknown: [],
+  })
+  t.throws(() => store.resends.queue({ evidenceIds: ['none'] }, 5000), { code: 'ERR_EVIDENCE_UNKNOWN' })
+})
+
 await t.test('the outbox gives what is due in the order of storing, with every byte', async (t) => {
   using store = openTestStore(t.testdir())
   const all = [1000, 1001, 1002, 1003].map((at) => {
@@ -41,6 +64,15 @@ await t.test('the outbox gives what is due in the order of storing, with every b
   t.same(store.outbox.manifest(first.evidenceId), first.manifest)
   t.throws(() => store.outbox.chunk(first.evidenceId, 3), { code: 'ERR_EVIDENCE_UNKNOWN' })
   t.throws(() => store.outbox.manifest('none'), { code: 'ERR_EVIDENCE_UNKNOWN' })
+
+  const third = all[2]?.evidenceId ?? ''
+  t.equal(store.resends.queue({ evidenceIds: [third] }, 5000).queued, 1)
+  t.same(ids(5000, 2), [third, first.evidenceId], 'what the city asks for comes first')
+  store.outbox.recordAttempt(third, { at: 5000, nextAt: 9000, errorCode: 'ERR_BROKER' })
+  t.same(ids(5000, 1), [first.evidenceId], 'and does not hold up the others')
+  store.resends.queue({ criteria: { camera: 'north', from: 502, until: 503 } }, 5001)
+  t.same(ids(5001, 1), [third], 'asked for again it is due at once')
+  store.outbox.settle(receiptFor(all[2] ?? first), 5001)
 
   store.outbox.recordAttempt(first.evidenceId, { at: 5000, nextAt: 8000, errorCode: 'ERR_BROKER' })
   t.same(ids(5001, 1), [second.evidenceId], 'it waits and the others flow')

@@ -26,6 +26,7 @@ export function boxSettings(
     city: {
       recipients: trial.recipients,
       receiptKeys: [{ id: trial.receiptKeyId, publicKeyFile: box.receiptPublicKey }],
+      commandKeys: [{ id: trial.commandKeyId, publicKeyFile: box.commandPublicKey }],
     },
     broker: {
       url: trial.brokerUrl,

@@ -55,6 +55,9 @@ export interface Street extends AsyncDisposable {
   ): Promise<BrokerConnection>
 }
 
+/** Of a box that is not commanded; test/support/commanded.ts has one that is. */
+const NO_COMMANDS = { take: () => undefined, waiting: () => [], sent: () => undefined }
+
 const SHORT = { connectMs: 3000, publishMs: 3000 }
 const QUICK = { firstMs: 50, mostMs: 200 }
 
@@ -127,6 +130,8 @@ export async function setUpStreet(directory: string): Promise<Street> {
       const forwarder = createForwarder({
         outbox: store.outbox,
         endorsements,
+        certificates: store.certificates,
+        commands: NO_COMMANDS,
         checkpoints: createWitness({
           store,
           site: SITE,

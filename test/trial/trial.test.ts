@@ -29,6 +29,7 @@ await t.test('a trial has certificates that openssl accepts for their purpose an
 
   t.match(openssl('x509', '-in', box.certificate, '-noout', '-subject'), /CN ?= ?box-1$/m)
   t.match(openssl('x509', '-in', city.certificate, '-noout', '-subject'), /CN ?= ?receiver$/m)
+  t.match(openssl('x509', '-in', city.commanderCertificate, '-noout', '-subject'), /CN ?= ?commander$/m)
   const serials = [box, city, broker].map(({ certificate }) =>
     openssl('x509', '-in', certificate, '-noout', '-serial'),
   )
@@ -38,7 +39,8 @@ await t.test('a trial has certificates that openssl accepts for their purpose an
 await t.test('every private file of a trial has mode 0600', async (t) => {
   const { authority, box, city, broker } = await createTrial(t.testdir(), options)
   const secrets = [authority.key, box.key, box.signingKey, box.databaseKey, box.deviceKey, broker.key]
-  for (const file of [...secrets, city.key, city.identity, city.recovery, city.receiptKey]) {
+  const ofCity = [city.key, city.identity, city.recovery, city.receiptKey, city.commandKey, city.commanderKey]
+  for (const file of [...secrets, ...ofCity]) {
     t.equal(statSync(file).mode & 0o777, 0o600, file)
   }
 })
@@ -55,6 +57,7 @@ await t.test('names that cannot stand in a topic, or are the receiver’s, are r
   const directory = t.testdir()
   const wrong: Partial<TrialOptions>[] = [
     { device: 'receiver' },
+    { device: 'commander' },
     { device: 'Box' },
     { device: '../box' },
     { site: 'a/b' },

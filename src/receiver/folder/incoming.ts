@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isRoadveilError, RoadveilError } from '../../errors.ts'
-import { isEvidenceId, isSlug } from '../../protocol/topics.ts'
+import { isSlug, isUuid } from '../../protocol/topics.ts'
 import { type Manifest, verifyManifest } from '../../sealing/manifest.ts'
 import { sha256Hex } from '../../sealing/seal.ts'
 import type { DeviceKeys } from '../devices.ts'
@@ -58,7 +58,7 @@ export function createFolderIncoming(
     const folder = join(directory, device, evidenceId)
     try {
       const envelope = await readIfThere(join(folder, MANIFEST_FILE))
-      if (!envelope || !isSlug(device) || !isEvidenceId(evidenceId)) throw damaged()
+      if (!envelope || !isSlug(device) || !isUuid(evidenceId)) throw damaged()
       const manifest = verifyManifest(envelope, { deviceId: device, deviceKeys: await deviceKeys(device) })
       if (manifest.evidenceId !== evidenceId) throw damaged()
       const have = new Set<number>()

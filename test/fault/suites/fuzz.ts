@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { isRoadveilError } from '../../../src/errors.ts'
 import {
   evidenceFrame,
@@ -9,12 +10,18 @@ import {
 import { encodeFrame, readFrames } from '../../../src/channel/framing.ts'
 import { readReceipt } from '../../../src/delivery/receipts.ts'
 import {
+  answerTopic,
+  certificateTopic,
   chunkTopic,
+  commandTopic,
   manifestTopic,
+  isUuid,
   parseTopic,
   receiptTopic,
   statusTopic,
 } from '../../../src/protocol/topics.ts'
+import { signCommand, verifyCommand } from '../../../src/sealing/command.ts'
+import { signEnvelope } from '../../../src/sealing/dsse.ts'
 import { loadPublicKey, loadSigningKey } from '../../../src/sealing/keys.ts'
 import { signReceipt, verifyReceipt } from '../../../src/sealing/receipt.ts'
 import { createTrial } from '../../../src/trial/trial.ts'
@@ -30,10 +37,10 @@ interface Target {
   shoot(): Promise<void> | void
 }
 
-/** Everything that comes from outside the process, bent: receipts, topics, frames and messages of the channel. */
+/** Everything that comes from outside the process, bent: receipts, commands, topics, frames and messages of the channel. */
 export const fuzz: FaultSuite = {
   name: 'fuzz',
-  fault: 'damaged receipts, topics, channel frames and messages',
+  fault: 'damaged receipts, commands, topics, channel frames and messages',
   counts: { short: 4_000, long: 40_000 },
   async run(rounds) {
     const targets = await targetsOf(rounds)
@@ -69,6 +76,15 @@ async function targetsOf({ folder, dice, tally }: Rounds): Promise<readonly Targ
   const signed = signReceipt(receipt, cityKey)
   const verify = (bytes: Uint8Array) =>
     verifyReceipt(bytes, new Map([[id, publicKey]]), { deviceId: STATION.device })
+  const commandKey = loadSigningKey({ name: 'none', file: trial.city.commandKey, env: {} })
+  const command = {
+    ...{ commandId: randomUUID(), site: STATION.site, deviceId: STATION.device, kind: 'hold' as const },
+    ...{ issuedAt: '2026-05-01T12:00:00.000Z', expiresAt: '2026-05-02T12:00:00.000Z' },
+    ...{ by: 'ada', reason: 'court order', caseNumber: '7/26', subject: { evidenceIds: [evidenceId] } },
+  }
+  const commanded = signCommand(command, commandKey)
+  const commandKeys = new Map([[commandKey.id, loadPublicKey(trial.box.commandPublicKey).publicKey]])
+  const { site, device: deviceId } = STATION
   const evidence = syntheticEvidence({ clipBytes: 2_000 })
   const whole = evidenceFrame(evidence)
   const frame = Buffer.concat(encodeFrame(whole))
@@ -77,15 +93,16 @@ async function targetsOf({ folder, dice, tally }: Rounds): Promise<readonly Targ
     manifestTopic(STATION, evidenceId),
     chunkTopic(STATION, evidenceId, 3),
     receiptTopic(STATION, evidenceId),
+    commandTopic(STATION, evidenceId),
+    answerTopic(STATION, evidenceId),
+    certificateTopic(STATION, 3),
   ] as const
 
   return [
     {
       name: 'receipt',
       shoot() {
-        const payload = dice.chance(0.5)
-          ? damage(signed, dice)
-          : Buffer.from(JSON.stringify(warp(JSON.parse(Buffer.from(signed).toString()), dice)))
+        const payload = damagedEnvelope(signed)
         if (payload.equals(signed)) return
         const found = readReceipt({ topic: receiptTopic(STATION, evidenceId), payload }, STATION, verify)
         // Other bytes may say the same, such as another spacing of the envelope; they may not say anything else.
@@ -94,10 +111,37 @@ async function targetsOf({ folder, dice, tally }: Rounds): Promise<readonly Targ
       },
     },
     {
+      name: 'command',
+      shoot() {
+        const payload = damagedEnvelope(commanded)
+        const found = verifyCommand(payload, commandKeys, { site, deviceId })
+        const expected = { schema: 'roadveil.command.v1', ...command, keyId: commandKey.id }
+        if (!isDeepStrictEqual(found, expected))
+          tally.harm('broken', 'a damaged command was taken for another one')
+      },
+    },
+    {
+      name: 'command of the city',
+      shoot() {
+        // With a key that is trusted: whatever a program of the city signs, what is taken has its form.
+        const warped = warp({ schema: 'roadveil.command.v1', ...command, keyId: commandKey.id }, dice)
+        const payload = Buffer.from(JSON.stringify(warped))
+        const type = 'application/vnd.roadveil.command.v1+json'
+        const found = verifyCommand(signEnvelope(type, payload, commandKey), commandKeys, { site, deviceId })
+        const ids = 'subject' in found && 'evidenceIds' in found.subject ? found.subject.evidenceIds : []
+        const words = [found.by, found.reason, ...('caseNumber' in found ? [found.caseNumber ?? ''] : [])]
+        if (!isUuid(found.commandId) || !ids.every(isUuid) || words.some((said) => /\p{Cc}/u.test(said)))
+          tally.harm('broken', `a command was taken as ${JSON.stringify(found)}`)
+        if (Date.parse(found.expiresAt) - Date.parse(found.issuedAt) > 30 * 86_400_000)
+          tally.harm('broken', `a command is valid from ${found.issuedAt} until ${found.expiresAt}`)
+      },
+    },
+    {
       name: 'topic',
       shoot() {
         const topic = parseTopic(STATION.prefix, bend(dice.pick(topics), dice))
-        const names = [topic.site, topic.device, 'evidenceId' in topic ? topic.evidenceId : 'x']
+        const id = 'evidenceId' in topic ? topic.evidenceId : 'commandId' in topic ? topic.commandId : 'x'
+        const names = [topic.site, topic.device, id]
         if (!names.every((name) => /^[a-z0-9][a-z0-9-]*$/.test(name)))
           tally.harm('broken', `a topic names ${JSON.stringify(names)}`)
       },
@@ -120,6 +164,12 @@ async function targetsOf({ folder, dice, tally }: Rounds): Promise<readonly Targ
       },
     },
   ]
+
+  function damagedEnvelope(envelope: Uint8Array): Buffer {
+    return dice.chance(0.5)
+      ? damage(envelope, dice)
+      : Buffer.from(JSON.stringify(warp(JSON.parse(Buffer.from(envelope).toString()), dice)))
+  }
 
   async function* piecesOf(bytes: Buffer): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < bytes.length; at += 4096) yield bytes.subarray(at, at + 4096)

@@ -1,0 +1,81 @@
+import { isRoadveilError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { BrokerConnection, IncomingMessage } from '../protocol/connection.ts'
+import { ANSWER_EXPIRY_SECONDS } from '../protocol/limits.ts'
+import { answerTopic, commandTopic, type Station } from '../protocol/topics.ts'
+import { pause } from '../waiting.ts'
+import type { DeliveryTiming } from './timing.ts'
+
+/** A signed answer to a command. */
+export interface WaitingAnswer {
+  readonly commandId: string
+  readonly envelope: Uint8Array
+}
+
+/** Takes commands of the city, and has the answers. */
+export interface CommandDesk {
+  /**
+   * Deals with a message that came as the command of this id. What it did is on the disk when it returns, with the answer; only then
+   * does the broker forget the message. Never fails: what is not taken is refused.
+   */
+  take(commandId: string, payload: Uint8Array): void
+  /** Answers that the broker does not have. */
+  waiting(): readonly WaitingAnswer[]
+  /** The broker has this one. */
+  sent(answer: WaitingAnswer): void
+}
+
+/** Brings commands to the desk and its answers to the city, over one connection after the other. */
+export interface CommandPost {
+  /** Hands a message to the desk if it came as a command for this device. Returns false for anything else. */
+  take(message: IncomingMessage): boolean
+  /** Sends answers until the signal is aborted. A broker that refuses them does not hold up evidence. */
+  run(connection: BrokerConnection, signal: AbortSignal): Promise<void>
+}
+
+export function createCommandPost(deps: {
+  readonly desk: CommandDesk
+  readonly station: Station
+  readonly timing: DeliveryTiming
+  readonly logger: Logger
+}): CommandPost {
+  const { desk, station, timing, logger } = deps
+  const commands = commandTopic(station, '')
+  let waking = new AbortController()
+
+  const sendAll = async (connection: BrokerConnection): Promise<void> => {
+    for (const answer of desk.waiting()) {
+      const options = { expirySeconds: ANSWER_EXPIRY_SECONDS }
+      const topic = answerTopic(station, answer.commandId)
+      await connection.publish(topic, Buffer.from(answer.envelope), options)
+      desk.sent(answer)
+    }
+  }
+
+  return {
+    take({ topic, payload }) {
+      if (!topic.startsWith(commands)) return false
+      desk.take(topic.slice(commands.length), payload)
+      waking.abort()
+      return true
+    },
+    async run(connection, signal) {
+      while (!signal.aborted) {
+        waking = new AbortController()
+        let until = AbortSignal.any([signal, waking.signal])
+        let waitMs = timing.pollMs
+        try {
+          await sendAll(connection)
+        } catch (error) {
+          if (!isRoadveilError(error)) throw error
+          if (connection.ended.aborted) return
+          logger.warn('the city gets no answer to a command', { error })
+          // What the broker refuses it refuses again, whatever else is answered.
+          until = signal
+          waitMs = timing.rejectedMs
+        }
+        await pause(waitMs, until)
+      }
+    },
+  }
+}
