@@ -58,7 +58,7 @@ export const EXCHANGE_ERRORS = {
     hint: 'Check that a new database was meant, for example after damage; if not, tell the privacy officer.',
   },
   ERR_AUDIT_GAP: {
-    hint: "Too many checkpoints were missed to tell: run `roadveil audit verify --checkpoint` on the box with the alarm's witnessed.dsse.json.",
+    hint: "The box was salvaged after damage, or too many checkpoints were missed: run `roadveil audit verify --checkpoint` there with the alarm's witnessed.dsse.json.",
   },
   ERR_OUTPUT_FAILED: {
     hint: 'Check that the output folder is writable and has space; the evidence stays on the box.',
@@ -99,6 +99,9 @@ export const EXCHANGE_ERRORS = {
   // health/
   ERR_STORE_NEARLY_FULL: {
     hint: 'Get delivery going again, release legal holds that are no longer needed, or raise store.maxSizeMiB.',
+  },
+  ERR_DISK_FULL: {
+    hint: 'Make room on the disk of the store: see what takes it (`du -x`, `df -i`), move other data and old logs away. Evidence is kept until then.',
   },
   ERR_VISION_GONE: { hint: 'Nothing is being watched. Look in the log of vision for why it stopped.' },
   ERR_CAMERA_DOWN: { hint: 'Look in the log of vision for this camera; it is reconnected by itself.' },

@@ -14,9 +14,12 @@ export interface Cutoffs {
   readonly auditBefore: EpochMs
   readonly logsBefore: EpochMs
   readonly certificatesBefore: EpochMs
+  readonly setAsideBefore: EpochMs
 }
 
 const DAY_MS = 86_400_000
+/** How long a damaged store stays beside the one that took its place: time to look at the disk, and to get something off it. */
+const SET_ASIDE_DAYS = 30
 /** Time services move a clock back by seconds; that alone is no reason to distrust it. */
 const CLOCK_TOLERANCE_MS = 5 * 60_000
 
@@ -27,6 +30,7 @@ export function cutoffsAt(policy: RetentionPolicy, now: EpochMs): Cutoffs {
     auditBefore: now - policy.auditDays * DAY_MS,
     logsBefore: now - policy.logDays * DAY_MS,
     certificatesBefore: now - policy.certificateDays * DAY_MS,
+    setAsideBefore: now - SET_ASIDE_DAYS * DAY_MS,
   }
 }
 

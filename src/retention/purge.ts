@@ -13,6 +13,8 @@ export interface ExpiringStore {
   deleteTombstones(before: EpochMs): Deleted
   cutAudit(before: EpochMs, at: EpochMs): Deleted
   deleteCertificates(before: EpochMs): Deleted
+  /** Removes damaged stores that were set aside before `before`. */
+  deleteSetAsides(before: EpochMs): Deleted
   /** Destroys the outer keys that no evidence needs any more. */
   destroyDayKeys(at: EpochMs): Deleted
   /** Audits a purge, notes it as the job's last run, and keeps its certificate. */
@@ -43,6 +45,7 @@ export interface Purged {
   readonly logs: number
   readonly certificates: number
   readonly dayKeys: number
+  readonly damagedStores: number
   /** False when the clock was not believed and nothing was deleted by age. */
   readonly clockPlausible: boolean
 }
@@ -75,12 +78,13 @@ export async function purge(
   const clockPlausible = isPlausible(now, { builtAt, newestAt: store.newestAt() })
   const evidence = store.deleteDelivered(now)
   const dayKeys = store.destroyDayKeys(now)
-  let [tombstones, auditRows, logs, certificates] = [NONE, NONE, NONE, NONE]
+  let [tombstones, auditRows, logs, certificates, damagedStores] = [NONE, NONE, NONE, NONE, NONE]
   if (clockPlausible) {
     const cutoffs = cutoffsAt(policy, now)
     tombstones = store.deleteTombstones(cutoffs.tombstonesBefore)
     auditRows = store.cutAudit(cutoffs.auditBefore, now)
     certificates = store.deleteCertificates(cutoffs.certificatesBefore)
+    damagedStores = store.deleteSetAsides(cutoffs.setAsideBefore)
     if (logDirectory !== undefined) logs = await purgeLogs(logDirectory, cutoffs.logsBefore, logger)
   } else {
     logger.warn('the clock is behind what was recorded: nothing is purged by age', {
@@ -96,6 +100,7 @@ export async function purge(
     logs: logs.count,
     certificates: certificates.count,
     dayKeys: dayKeys.count,
+    damagedStores: damagedStores.count,
   }
   const deletions = [
     ...deletionOf('tombstones', tombstones),
@@ -103,6 +108,7 @@ export async function purge(
     ...deletionOf('log-files', logs),
     ...deletionOf('certificates', certificates),
     ...deletionOf('day-keys', dayKeys),
+    ...deletionOf('damaged-stores', damagedStores),
   ]
   const details = clockPlausible ? counts : { ...counts, code: 'ERR_CLOCK_WRONG' }
   store.recordPurge(PURGE_JOB, { details, deletions, clockPlausible, sign }, now)

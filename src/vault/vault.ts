@@ -4,16 +4,17 @@ import { listenForVision } from '../channel/listener.ts'
 import type { VisionStats } from '../channel/messages.ts'
 import type { Config } from '../config/config.ts'
 import { createForwarder } from '../delivery/forwarder.ts'
+import { ERRORS } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { verifyReceipt } from '../sealing/receipt.ts'
 import { openStore } from '../store/open.ts'
 import { VERSION } from '../version.ts'
-import { checkAtStart, recordStart, reportAudit } from './audit.ts'
+import { type AuditVerdict, checkAtStart, recordStart, reportAudit } from './audit.ts'
 import { accountSigner, readCertificates } from './certificates.ts'
 import { createDesk } from './desk.ts'
 import { createIntake } from './intake.ts'
 import { settleRotation } from './key-change.ts'
-import { loadVaultKeys, openWith, warnAboutKeys, wipe } from './keys.ts'
+import { judgeKeys, loadVaultKeys, openWith, wipe } from './keys.ts'
 import { createOutbox } from './outbox.ts'
 import { createPurging } from './purging.ts'
 import { readStatus } from './status.ts'
@@ -25,6 +26,8 @@ import { createWitness } from './witness.ts'
 /**
  * The process that has the keys, the store and the way to the city, and never sees a raw pixel. Runs until the signal
  * aborts; then it finishes what it is committing, says `offline` to the broker and closes the store.
+ *
+ * A store that is damaged is salvaged at the start. Where damage is met later, this ends with ERR_STORE_CORRUPT, to be started again.
  *
  * A broker that cannot be reached, or a part that fails, does not stop the others: what vision sends is always taken in.
  *
@@ -40,11 +43,18 @@ export async function runVault(
   const keys = await loadVaultKeys(config, process.env)
   const deviceId = config.device.id
   const { file, maxSizeMiB } = config.store
-  const { opened, key } = openWith(keys, (key) => openStore({ file, key, maxSizeMiB, deviceId, logger }))
+  const damaged = new AbortController()
+  const { opened, key } = openWith(keys, (key) =>
+    openStore({
+      ...{ file, key, maxSizeMiB, deviceId, logger },
+      salvage: { at: startedAt },
+      onDamage: (error) => damaged.abort(error),
+    }),
+  )
   using store = opened
   settleRotation(config, { ...keys, key, env: process.env, logger })
   wipe(keys)
-  warnAboutKeys(keys, config, logger)
+  const until = AbortSignal.any([signal, damaged.signal])
   const checked = { store, deviceId, signers: keys.signers }
   recordStart(store, { version: VERSION, signingKeyId: keys.signing.id }, { at: startedAt, logger })
 
@@ -64,12 +74,19 @@ export async function runVault(
   const sign = accountSigner(config, keys.signing)
   const purging = createPurging({ config, store, sign, now, logger })
   const board = createVisionBoard(now)
-  const status = () => readStatus({ config, store, board, outbox, forwarder, purging, startedAt, now })
+  const checks: { audit?: AuditVerdict | undefined } = {}
+  const keyWarning = judgeKeys(keys, config)
+  if (keyWarning) logger.warn(keyWarning.message, { code: keyWarning.code, hint: ERRORS[keyWarning.code].hint })
+  const status = () =>
+    readStatus({
+      ...{ config, store, board, outbox, forwarder, purging, startedAt, now, keyWarning },
+      auditFault: checks.audit?.fault,
+    })
 
   await using sockets = new AsyncDisposableStack()
   const handler = createDesk({
     store,
-    reportAudit: (witnessed) => reportAudit(checked, { witnessed, signal }),
+    reportAudit: (witnessed) => reportAudit(checked, { witnessed, signal: until }),
     subjects: createSubjectDesk({ config, store, sign, now, logger }),
     readCertificates: (after) => readCertificates(checked, after),
     readStatus: status,
@@ -97,14 +114,14 @@ export async function runVault(
       }),
       logger,
     },
-    signal,
+    until,
   )
   sockets.use(fromVision)
   logger.info('vault is ready', { version: VERSION })
 
-  const part = { signal, logger }
+  const part = { signal: until, logger }
   await Promise.all([
-    checkAtStart(checked, part),
+    checkAtStart(checked, part).then((verdict) => (checks.audit = verdict)),
     keepRunning('delivery', async (until) => forwarder.run(until), part),
     keepRunning('retention', async (until) => purging.run(until), part),
     keepRunning(
@@ -114,4 +131,6 @@ export async function runVault(
     ),
   ])
   logger.info('vault is stopping')
+  // Nothing can be written to it any more: the next start makes a new store of what is intact.
+  damaged.signal.throwIfAborted()
 }
