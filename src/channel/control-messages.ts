@@ -104,6 +104,8 @@ const statusSchema = z.strictObject({
         saved: count,
         /** Ids of the evidence that could not be saved. */
         lost: z.array(z.string()).readonly(),
+        /** Evidence that may have been there, and that nothing names any more, at most. */
+        unnamed: count,
         held: z.boolean(),
       }),
     ),

@@ -5,6 +5,7 @@ import { addAnonymize } from './anonymize.ts'
 import { addAudit } from './audit.ts'
 import { addCheck } from './check.ts'
 import { addVault, addVision } from './daemons.ts'
+import { addDoctor } from './doctor.ts'
 import { addEvidence } from './evidence.ts'
 import { addInit } from './init.ts'
 import { addKey } from './key.ts'
@@ -54,6 +55,7 @@ function createProgram(output: Output): Command {
     )
   addInit(program, output)
   addCheck(program, output)
+  addDoctor(program, output)
   addModels(program, output)
   addSelftest(program, output)
   addAnonymize(program, output)

@@ -69,9 +69,16 @@ function evidenceText({ store }: VaultStatus): string {
   return `${store.outbox} without receipt${oldest}; ${store.held} held; ${size}`
 }
 
-function setAsideText({ name, bytes, saved, lost, held }: VaultStatus['store']['setAside'][number]): string {
+function setAsideText({
+  name,
+  bytes,
+  saved,
+  lost,
+  unnamed,
+  held,
+}: VaultStatus['store']['setAside'][number]): string {
   const fate = held ? 'kept, because a legal hold is on something in it' : 'purged after 30 days'
-  return `damaged    ${name}: ${saved} saved, ${lost.length} not; set aside with ${sizeText(bytes)}, ${fate}`
+  return `damaged    ${name}: ${saved} saved, ${lost.length + unnamed} not; set aside with ${sizeText(bytes)}, ${fate}`
 }
 
 function deliveryText({ delivery }: VaultStatus): string {

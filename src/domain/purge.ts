@@ -2,13 +2,7 @@ import type { EpochMs } from './frame.ts'
 
 /** What a purge deletes. */
 export type PurgedKind =
-  | 'evidence'
-  | 'tombstones'
-  | 'audit-rows'
-  | 'log-files'
-  | 'certificates'
-  | 'day-keys'
-  | 'damaged-stores'
+  'evidence' | 'tombstones' | 'audit-rows' | 'log-files' | 'certificates' | 'day-keys' | 'damaged-stores'
 
 /** Things of one kind that were deleted. */
 export interface Deletion {

@@ -112,6 +112,12 @@ export const EXCHANGE_ERRORS = {
   ERR_CERTIFICATE_EXPIRY: {
     hint: 'Get a new certificate from the city, put it in place of the old one and restart vault.',
   },
+  ERR_SWAP_ON: {
+    hint: 'Turn swap off (swapoff -a, and its line in /etc/fstab), so that no picture or key is ever written to a disk; zram may stay.',
+  },
+  ERR_CORE_DUMPS: {
+    hint: 'Write no program to /proc/sys/kernel/core_pattern (sysctl kernel.core_pattern=core): such a program gets memory whatever limit is set.',
+  },
   ERR_CLOCK_UNSYNCHRONIZED: {
     hint: 'Run chrony or systemd-timesyncd against a time server that the box can reach; evidence names the state of the clock.',
   },
@@ -123,6 +129,9 @@ export const EXCHANGE_ERRORS = {
 
   // cli/
   ERR_USAGE: { exit: 2, hint: 'Run `roadveil --help`, or `roadveil VERB --help` for one verb.' },
+  ERR_UNHEALTHY: {
+    hint: 'Do what stands below each fault, and run `roadveil doctor` again.',
+  },
   ERR_ALREADY_THERE: {
     hint: 'Nothing was overwritten: name an empty folder, or move the old files away first.',
   },

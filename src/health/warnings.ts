@@ -38,7 +38,12 @@ export interface Condition {
     /** Rows of the audit log that the store had when it was last used, and has no more. */
     readonly missingRows: number
     /** Damaged stores that were set aside. */
-    readonly setAsides: readonly { readonly at: string; readonly saved: number; readonly lost: readonly string[] }[]
+    readonly setAsides: readonly {
+      readonly at: string
+      readonly saved: number
+      readonly lost: readonly string[]
+      readonly unnamed: number
+    }[]
   }
   /** What the disk of the store has left; undefined where that cannot be read. */
   readonly disk: { readonly freeBytes: number; readonly freeFiles: number | null } | undefined
@@ -58,7 +63,7 @@ const BACKLOG_MS = HOUR_MS
 const FULL_SHARE = 0.8
 const EXPIRY_DAYS = 30
 /** Evidence, its way through the log, and what deleting needs. */
-const LEAST_FREE_BYTES = 64 * 1024 * 1024
+const LEAST_FREE_BYTES = 32 * 1024 * 1024
 const LEAST_FREE_FILES = 16
 
 /** Everything that a person should look at now, worst first. Holds nothing personal. */
@@ -86,9 +91,12 @@ function judgeDamage({ damaged, keyless, missingRows, setAsides }: Condition['st
   if (damaged > 0) warnings.push(warning('ERR_STORE_CORRUPT', `${damaged} evidence cannot be read any more`))
   if (keyless > 0) warnings.push(warning('ERR_DAY_KEY', `the keys of ${keyless} evidence are gone`))
   if (missingRows > 0)
-    warnings.push(warning('ERR_STORE_ROLLED_BACK', `the store has gone back by ${missingRows} rows of its audit log`))
-  for (const { at, saved, lost } of setAsides) {
-    const message = `the store was damaged on ${at.slice(0, 10)}: ${saved} evidence were saved, ${lost.length} were not`
+    warnings.push(
+      warning('ERR_STORE_ROLLED_BACK', `the store has gone back by ${missingRows} rows of its audit log`),
+    )
+  for (const { at, saved, lost, unnamed } of setAsides) {
+    const more = unnamed === 0 ? '' : `, and up to ${unnamed} more that nothing names`
+    const message = `the store was damaged on ${at.slice(0, 10)}: ${saved} evidence were saved, ${lost.length} were not${more}`
     warnings.push(warning('ERR_STORE_SALVAGED', message))
   }
   return warnings
@@ -98,9 +106,13 @@ function judgeDamage({ damaged, keyless, missingRows, setAsides }: Condition['st
 export function judgeDisk({ freeBytes, freeFiles }: NonNullable<Condition['disk']>): Warning[] {
   const warnings: Warning[] = []
   if (freeBytes < LEAST_FREE_BYTES)
-    warnings.push(warning('ERR_DISK_FULL', `the disk of the store has ${Math.floor(freeBytes / 1e6)} MB left`))
+    warnings.push(
+      warning('ERR_DISK_FULL', `the disk of the store has ${Math.floor(freeBytes / 1e6)} MB left`),
+    )
   if (freeFiles !== null && freeFiles < LEAST_FREE_FILES)
-    warnings.push(warning('ERR_DISK_FULL', `the disk of the store has room for ${freeFiles} more files (inodes)`))
+    warnings.push(
+      warning('ERR_DISK_FULL', `the disk of the store has room for ${freeFiles} more files (inodes)`),
+    )
   return warnings
 }
 
@@ -135,17 +147,26 @@ function judgeCameras(condition: Condition): Warning[] {
     ...failed
       .filter(([, count]) => count > 0)
       .map(([code, count]) =>
-        warning(code, `${count} violations left no evidence since the start of vision (${ERROR_WORDS[code]})`),
+        warning(
+          code,
+          `${count} violations left no evidence since the start of vision (${ERROR_WORDS[code]})`,
+        ),
       ),
   ]
 }
 
 function judgeDelivery({ broker, outbox }: Condition, now: EpochMs): Warning[] {
-  const warnings: Warning[] = []
+  const warnings = judgeBacklog({ outbox }, now)
   if (!broker.connected) {
     const code = broker.code ?? undefined
     warnings.push(warning(isKnown(code) ? code : 'ERR_BROKER_LOST', 'the broker is not connected'))
   }
+  return warnings
+}
+
+/** Also for a look without a running vault. */
+export function judgeBacklog({ outbox }: Pick<Condition, 'outbox'>, now: EpochMs): Warning[] {
+  const warnings: Warning[] = []
   const ageMs = outbox.oldestAt === null ? 0 : now - outbox.oldestAt
   if (outbox.count > 0 && ageMs > BACKLOG_MS) {
     const hours = Math.floor(ageMs / HOUR_MS)
@@ -156,7 +177,11 @@ function judgeDelivery({ broker, outbox }: Condition, now: EpochMs): Warning[] {
   return warnings
 }
 
-function judgeCertificates({ certificates }: Condition, now: EpochMs): Warning[] {
+/** Also for a look without a running vault. */
+export function judgeCertificates(
+  { certificates }: Pick<Condition, 'certificates'>,
+  now: EpochMs,
+): Warning[] {
   return certificates.flatMap(({ file, expiresAt }) => {
     if (expiresAt === undefined) {
       return [warning('ERR_CERTIFICATE_UNREADABLE', `there is no certificate to read in ${file}`)]
@@ -168,7 +193,8 @@ function judgeCertificates({ certificates }: Condition, now: EpochMs): Warning[]
   })
 }
 
-function judgeClock({ clock }: Condition): Warning[] {
+/** Also for a look without a running vault. */
+export function judgeClock({ clock }: Pick<Condition, 'clock'>): Warning[] {
   if (clock.synchronized === true) return []
   const message =
     clock.synchronized === null

@@ -34,10 +34,14 @@ export function cutoffsAt(policy: RetentionPolicy, now: EpochMs): Cutoffs {
   }
 }
 
-/** False when the clock shows a time from before this program existed, or from before something that was recorded already. */
+/**
+ * False when the clock shows a time from before this program existed, or from before something that was recorded already: unless a time
+ * server keeps it, because what was recorded while it was years ahead must not keep it from being believed for years.
+ */
 export function isPlausible(
   now: EpochMs,
-  known: { readonly builtAt: EpochMs; readonly newestAt: EpochMs | undefined },
+  known: { readonly builtAt: EpochMs; readonly newestAt: EpochMs | undefined; readonly isKept?: boolean },
 ): boolean {
-  return now >= Math.max(known.builtAt, known.newestAt ?? known.builtAt) - CLOCK_TOLERANCE_MS
+  const least = known.isKept ? known.builtAt : Math.max(known.builtAt, known.newestAt ?? known.builtAt)
+  return now >= least - CLOCK_TOLERANCE_MS
 }

@@ -57,6 +57,8 @@ export interface PurgeDeps {
   readonly logDirectory?: string
   /** When this program was built: no right clock is behind it. */
   readonly builtAt: EpochMs
+  /** Whether a time server keeps the clock, as whoever asks it says; where nobody asks, it counts as not. */
+  readonly isClockKept?: () => Promise<boolean>
   /** Signs a purge certificate. */
   readonly sign: (account: PurgeAccount) => Uint8Array
   readonly logger: Logger
@@ -72,10 +74,11 @@ export const PURGE_JOB = 'purge'
  * Throws the store's coded errors; what was deleted before that stays deleted.
  */
 export async function purge(
-  { store, policy, logDirectory, builtAt, sign, logger }: PurgeDeps,
+  { store, policy, logDirectory, builtAt, isClockKept, sign, logger }: PurgeDeps,
   now: EpochMs,
 ): Promise<Purged> {
-  const clockPlausible = isPlausible(now, { builtAt, newestAt: store.newestAt() })
+  const isKept = (await isClockKept?.()) ?? false
+  const clockPlausible = isPlausible(now, { builtAt, newestAt: store.newestAt(), isKept })
   const evidence = store.deleteDelivered(now)
   const dayKeys = store.destroyDayKeys(now)
   let [tombstones, auditRows, logs, certificates, damagedStores] = [NONE, NONE, NONE, NONE, NONE]

@@ -24,7 +24,8 @@ const isText = (value: Value | undefined): boolean => typeof value === 'string'
 const isNumber = (value: Value | undefined): boolean => typeof value === 'number'
 const isBytes = (value: Value | undefined): boolean => Buffer.isBuffer(value)
 const isEmpty = (value: Value | undefined): boolean => value === null
-const orEmpty = (is: (value: Value | undefined) => boolean) => (value: Value | undefined) => is(value) || isEmpty(value)
+const orEmpty = (is: (value: Value | undefined) => boolean) => (value: Value | undefined) =>
+  is(value) || isEmpty(value)
 const isJob = (value: Value | undefined): boolean => typeof value === 'string' && /^[a-z]{1,15}$/.test(value)
 const isId = (value: Value | undefined): boolean => typeof value === 'string' && /^[0-9a-f]{16}$/.test(value)
 
@@ -37,7 +38,12 @@ type Shape = Readonly<Record<string, 'rowid' | ((value: Value | undefined) => bo
 export const SHAPES = {
   evidence: {
     ...{ sequence: rowid, evidence_id: isText, camera: isText, rule_id: isText, judged_at: isNumber },
-    ...{ committed_at: isNumber, ciphertext_sha256: isText, ciphertext_bytes: isNumber, chunk_count: isNumber },
+    ...{
+      committed_at: isNumber,
+      ciphertext_sha256: isText,
+      ciphertext_bytes: isNumber,
+      chunk_count: isNumber,
+    },
     ...{ delivered_at: orEmpty(isNumber), receipt_key_id: orEmpty(isText) },
   },
   manifest: { sequence: rowid, envelope: isBytes },
@@ -53,7 +59,13 @@ export const SHAPES = {
   },
   audit: { sequence: rowid, at: isNumber, kind: isText, details: isText, hash: isText },
   legal_hold: {
-    ...{ hold_number: rowid, case_number: orEmpty(isText), reason: isText, placed_by: isText, placed_at: isNumber },
+    ...{
+      hold_number: rowid,
+      case_number: orEmpty(isText),
+      reason: isText,
+      placed_by: isText,
+      placed_at: isNumber,
+    },
     ...{ sequence: orEmpty(isNumber), camera: orEmpty(isText), rule_id: orEmpty(isText) },
     ...{ judged_from: orEmpty(isNumber), judged_until: orEmpty(isNumber) },
   },
@@ -127,7 +139,9 @@ function fit(shape: Shape, values: readonly Value[], rowid: number | undefined):
   const hasRowid = columns[0]?.[1] === 'rowid'
   if (hasRowid && rowid === undefined) return undefined
   if (!columns.every(([, is], i) => (is === 'rowid' ? values[i] === null : is(values[i])))) return undefined
-  return Object.fromEntries(columns.map(([name], i) => [name, hasRowid && i === 0 ? (rowid ?? null) : (values[i] ?? null)]))
+  return Object.fromEntries(
+    columns.map(([name], i) => [name, hasRowid && i === 0 ? (rowid ?? null) : (values[i] ?? null)]),
+  )
 }
 
 /** Reads and opens pages one at a time. */

@@ -38,7 +38,9 @@ export function isHeadless(file: string, key: Buffer): boolean {
   const pages = Math.floor(statSync(file).size / PAGE_BYTES)
   const others = Array.from({ length: Math.min(Math.max(pages - 1, 0), MAX_TRIED) }, (_, i) => i + 2)
   // One page that this key has written with this salt is proof enough; a file that another took the place of has none.
-  return others.length === 0 || others.some((number) => open(readPage(file, number) ?? Buffer.alloc(0), number))
+  return (
+    others.length === 0 || others.some((number) => open(readPage(file, number) ?? Buffer.alloc(0), number))
+  )
 }
 
 /** The salt of the database, from its first page or the copy; undefined where neither is one under this key. */

@@ -7,10 +7,13 @@ export type InsertRow = (table: string, row: Row) => void
 export function rowInserter(to: StoreDatabase): InsertRow {
   const columns = new Map<string, readonly string[]>()
   return (table, row) => {
-    const known = columns.get(table) ?? (to.pragma(`table_info(${table})`) as { name: string }[]).map(({ name }) => name)
+    const known =
+      columns.get(table) ?? (to.pragma(`table_info(${table})`) as { name: string }[]).map(({ name }) => name)
     columns.set(table, known)
     const names = known.filter((name) => row[name] !== undefined)
     const values = names.map((name) => row[name])
-    to.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`).run(...values)
+    to.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`).run(
+      ...values,
+    )
   }
 }

@@ -62,7 +62,10 @@ export function markOf(file: string): Mark {
 }
 
 function parse(bytes: Buffer, copy: number): Standing | undefined {
-  const block = bytes.subarray(copy * BLOCK_BYTES, (copy + 1) * BLOCK_BYTES).toString('latin1').trimEnd()
+  const block = bytes
+    .subarray(copy * BLOCK_BYTES, (copy + 1) * BLOCK_BYTES)
+    .toString('latin1')
+    .trimEnd()
   const [sum, text] = [block.slice(0, 64), block.slice(64)]
   return text !== '' && digest(text) === sum ? (JSON.parse(text) as Standing) : undefined
 }

@@ -1,29 +1,34 @@
+import Database from 'better-sqlite3-multiple-ciphers'
+import { existsSync, rmSync } from 'node:fs'
 import type { EpochMs } from '../domain/frame.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Audit, auditOf } from './audit.ts'
 import { type Certificates, certificatesOf } from './certificate.ts'
 import { type Checkpoints, checkpointsOf } from './checkpoint.ts'
-import { type DatabaseFile, openDatabase, query, type StoreDatabase, transact, watchForDamage } from './database.ts'
+import {
+  type DatabaseFile,
+  LOCK_WAIT_MS,
+  openDatabase,
+  query,
+  type StoreDatabase,
+  transact,
+  unlock,
+  watchForDamage,
+} from './database.ts'
 import { dayKeysOf } from './day-key.ts'
 import { evidenceDeletion } from './deletion.ts'
 import { type EvidenceShelf, evidenceShelf } from './evidence.ts'
 import { type Expiry, expiryOf } from './expiry.ts'
 import { storeError } from './failure.ts'
 import { type Holds, holdsOf } from './hold.ts'
-import { type Inventory, inventoryOf } from './inventory.ts'
+import { type Inventory, inventoryOf, type StoreCounts } from './inventory.ts'
 import { markOf } from './mark.ts'
 import { keepHead } from './head.ts'
-import { migrate } from './migrations.ts'
+import { migrate, VERSION_NOW } from './migrations.ts'
 import { type Outbox, outboxOf } from './outbox.ts'
 import { outerLayerOf } from './outer-layer.ts'
-import {
-  distrust,
-  findDamage,
-  finishSalvage,
-  isDamage,
-  salvageStore,
-} from './salvage.ts'
+import { distrust, findDamage, finishSalvage, isDamage, salvageStore } from './salvage.ts'
 import { type Selftests, selftestsOf } from './selftest.ts'
 import { type SetAside, setAsidesOf } from './set-aside.ts'
 import { spaceOf } from './space.ts'
@@ -98,7 +103,9 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
     const mark = marking(db, file.file, audit)
     if (mark.missing > 0) {
       const message = `the store has gone back by ${mark.missing} rows of its audit log`
-      logger?.error('the store is not the latest', { error: new RoadveilError('ERR_STORE_ROLLED_BACK', message) })
+      logger?.error('the store is not the latest', {
+        error: new RoadveilError('ERR_STORE_ROLLED_BACK', message),
+      })
     }
     const notice = (error: RoadveilError, isMuch = true): void => {
       distrust(file.file)
@@ -126,8 +133,50 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
   }
 }
 
+/** What a store has, as a look at it says that changes nothing. */
+export interface StoreLook {
+  /** undefined for a store of an earlier version, which the next start brings up to date. */
+  readonly counts: StoreCounts | undefined
+  readonly setAsides: readonly SetAside[]
+}
+
+/**
+ * Looks into a store that no vault has open, and leaves it as it is. undefined where there is none yet.
+ *
+ * Throws ERR_STORE_CORRUPT where the next start will salvage it, ERR_STORE_LOCKED, ERR_STORE_KEY, ERR_STORE_VERSION for a newer one,
+ * ERR_STORE_IO.
+ */
+export function lookIntoStore({ file, key }: Pick<DatabaseFile, 'file' | 'key'>): StoreLook | undefined {
+  if (!existsSync(file)) return undefined
+  // What SQLite makes to read a log, where there is none.
+  const made = [`${file}-shm`, `${file}-wal`].filter((each) => !existsSync(each))
+  const db = new Database(file, { readonly: true, timeout: LOCK_WAIT_MS })
+  try {
+    unlock(db, key)
+    const version = db.pragma('user_version', { simple: true }) as number
+    if (version > VERSION_NOW)
+      throw new RoadveilError('ERR_STORE_VERSION', `the store has version ${version}`)
+    const isNow = version === VERSION_NOW
+    if (isNow) checkIntegrity(db)
+    const counts = isNow ? inventoryOf(db).counts() : undefined
+    // Only now: while another process writes it, a log looks damaged.
+    if (findDamage({ file })) throw new RoadveilError('ERR_STORE_CORRUPT', 'the store is damaged')
+    return { counts, setAsides: setAsidesOf(file).list() }
+  } catch (error) {
+    if (!isDamage(storeError(error), { file, key })) throw storeError(error)
+    throw new RoadveilError('ERR_STORE_CORRUPT', 'the store is damaged', { cause: error })
+  } finally {
+    db.close()
+    for (const each of made) rmSync(each, { force: true })
+  }
+}
+
 /** Compares the store with the mark beside it, and notes there how far it comes from now on. */
-function marking(db: StoreDatabase, file: string, audit: Audit): { readonly missing: number; readonly note: () => void } {
+function marking(
+  db: StoreDatabase,
+  file: string,
+  audit: Audit,
+): { readonly missing: number; readonly note: () => void } {
   const mark = markOf(file)
   const counter = db.prepare<[], { sequence: number }>('SELECT last_sequence AS sequence FROM meta')
   const sequenceNow = (): number => query(() => counter.get())?.sequence ?? 0
@@ -157,7 +206,8 @@ function distrusting(outbox: Outbox, onDamage: (error: RoadveilError, isMuch: bo
       try {
         return read(evidenceId, ...rest)
       } catch (error) {
-        if (isRoadveilError(error, 'ERR_STORE_CORRUPT')) onDamage(error, unreadable.add(evidenceId).size >= MUCH)
+        if (isRoadveilError(error, 'ERR_STORE_CORRUPT'))
+          onDamage(error, unreadable.add(evidenceId).size >= MUCH)
         throw error
       }
     }

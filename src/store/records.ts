@@ -57,7 +57,7 @@ function cellAt(page: Buffer, start: number, kind: number): Cell {
     read(overflow) {
       const parts = [payload]
       let left = bytes - local
-      for (let number = next; left > 0; ) {
+      for (let number = next; left > 0;) {
         const more = number > 0 ? overflow(number) : undefined
         if (!more) return undefined
         parts.push(more.subarray(4, 4 + Math.min(left, USABLE_BYTES - 4)))
@@ -73,7 +73,7 @@ function cellAt(page: Buffer, start: number, kind: number): Cell {
 function valuesOf(record: Buffer): Value[] {
   const values: Value[] = []
   let [body, at] = varint(record, 0)
-  for (const end = body; at < end; ) {
+  for (const end = body; at < end;) {
     const [type, next] = varint(record, at)
     at = next
     const length = lengthOf(type)

@@ -6,7 +6,15 @@ import { type ErrorCode, isRoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { auditOf } from './audit.ts'
 import { carve } from './carved.ts'
-import { type DatabaseFile, leaveWal, LOCK_WAIT_MS, openDatabase, type StoreDatabase, transact, unlock } from './database.ts'
+import {
+  type DatabaseFile,
+  leaveWal,
+  LOCK_WAIT_MS,
+  openDatabase,
+  type StoreDatabase,
+  transact,
+  unlock,
+} from './database.ts'
 import { dayKeysOf } from './day-key.ts'
 import { fileError, storeError } from './failure.ts'
 import { isHeadless, isLogDamaged } from './head.ts'
@@ -26,7 +34,9 @@ import { sync } from './sync.ts'
 export function findDamage({ file }: Pick<DatabaseFile, 'file'>): ErrorCode | undefined {
   // Moved away by a person: what follows is a new store.
   if (!existsSync(file)) rmSync(distrustFile(file), { force: true })
-  return existsSync(distrustFile(file)) || isLogDamaged(file) || isEmptied(file) ? 'ERR_STORE_CORRUPT' : undefined
+  return existsSync(distrustFile(file)) || isLogDamaged(file) || isEmptied(file)
+    ? 'ERR_STORE_CORRUPT'
+    : undefined
 }
 
 /** True where an error of opening a store means that the file is damaged. */
@@ -51,7 +61,10 @@ export function distrust(file: string): void {
  *
  * Throws ERR_STORE_FULL where there is no room for the new one, ERR_STORE_IO.
  */
-export function salvageStore(store: DatabaseFile, code: ErrorCode, { at, logger }: { readonly at: EpochMs; readonly logger?: Logger | undefined },
+export function salvageStore(
+  store: DatabaseFile,
+  code: ErrorCode,
+  { at, logger }: { readonly at: EpochMs; readonly logger?: Logger | undefined },
 ): void {
   const { file, key } = store
   const copy = `${file}.salvage`
@@ -64,11 +77,11 @@ export function salvageStore(store: DatabaseFile, code: ErrorCode, { at, logger 
     const to = openDatabase({ ...store, file: copy })
     try {
       migrate(to)
-      const { evidence, isHeld } = saveAll(store, to, { at, name: basename(folder), code })
+      const { evidence, isHeld, unnamed } = saveAll(store, to, { at, name: basename(folder), code })
       const { saved, lost } = evidence
       leaveWal(to)
       explain(folder, {
-        ...{ at: iso(at), code, saved, held: isHeld },
+        ...{ at: iso(at), code, saved, unnamed, held: isHeld },
         lost: lost.filter(({ delivered }) => !delivered).map(({ evidenceId }) => evidenceId),
         dayKeyIds: [...new Set(lost.flatMap(({ dayKeyId }) => dayKeyId ?? []))],
       })
@@ -101,7 +114,7 @@ function saveAll(
   { file, key }: DatabaseFile,
   to: StoreDatabase,
   { at, code, name }: { readonly at: EpochMs; readonly code: ErrorCode; readonly name: string },
-): { readonly evidence: SavedEvidence; readonly isHeld: boolean } {
+): { readonly evidence: SavedEvidence; readonly isHeld: boolean; readonly unnamed: number } {
   const from = carve(file, key)
   const insert = rowInserter(to)
   const standing = markOf(file).read()
@@ -112,31 +125,55 @@ function saveAll(
   const tombstones = from.rows('tombstone').map((row) => numberOf(row['sequence']))
   const named = saved.rows.map(({ details }) => Number(details['sequence'] ?? 0))
   const told = Math.max(numberOf(saved.meta?.['last_sequence']), standing?.sequence ?? 0)
-  const greatest = Math.max(told, ...[tombstones.at(-1) ?? 0], named.reduce((a, b) => Math.max(a, b), 0))
-  const layer = outerLayerOf(to, dayKeysOf(to, file, { space: spaceOf(to, file, undefined), setAsides: setAsidesOf(file) }))
+  const greatest = Math.max(
+    told,
+    ...[tombstones.at(-1) ?? 0],
+    named.reduce((a, b) => Math.max(a, b), 0),
+  )
+  const layer = outerLayerOf(
+    to,
+    dayKeysOf(to, file, { space: spaceOf(to, file, undefined), setAsides: setAsidesOf(file) }),
+  )
   const evidence = saveEvidence(from, to, {
     ...{ insert, layer, at, audit: saved.rows },
     buried: new Set(tombstones),
   })
   const keepSpare = spareKeeper(to)
+  const there = to.prepare<[], number>('SELECT sequence FROM evidence').pluck().all()
+  const accounted = new Set([
+    ...there,
+    ...evidence.lost.map(({ sequence }) => sequence),
+    ...tombstones,
+    ...named,
+  ])
+  accounted.delete(0)
+  // A log that is whole names everything.
+  const unnamed = saved.lost === '' ? 0 : greatest - accounted.size
   const isHeld = transact(to, () => {
     const ids = new Map(evidence.lost.map(({ sequence, evidenceId }) => [sequence, evidenceId]))
     const onLost = saveHolds(from, to, { insert, audit: saved.rows, lost: ids, at })
-    for (const sequence of to.prepare<[], number>('SELECT sequence FROM evidence').pluck().all()) keepSpare(sequence)
+    for (const sequence of there) keepSpare(sequence)
     setCounters(to, saved, leapOver(greatest, (saved.meta ?? standing) !== undefined, at))
-    record(to, saved, { evidence, code, name, at })
+    record(to, saved, { evidence, unnamed, code, name, at })
     return onLost
   })
-  return { evidence, isHeld }
+  return { evidence, isHeld, unnamed }
 }
 
 /** Tables of which each row stands for itself. */
 const COPIED = ['day_key', 'tombstone', 'certificate', 'schedule_run'] as const
 
-function setCounters(to: StoreDatabase, { head, anchor, logId, meta }: SavedAudit, lastSequence: number): void {
+function setCounters(
+  to: StoreDatabase,
+  { head, anchor, logId, meta }: SavedAudit,
+  lastSequence: number,
+): void {
   to.prepare('UPDATE meta SET last_sequence = ?').run(lastSequence)
   to.prepare('UPDATE meta SET audit_head_sequence = ?, audit_head_hash = ?').run(head.sequence, head.hash)
-  to.prepare('UPDATE meta SET audit_anchor_sequence = ?, audit_anchor_hash = ?').run(anchor.sequence, anchor.hash)
+  to.prepare('UPDATE meta SET audit_anchor_sequence = ?, audit_anchor_hash = ?').run(
+    anchor.sequence,
+    anchor.hash,
+  )
   to.prepare('UPDATE meta SET certified_through = ?').run(meta?.['certified_through'] ?? head.sequence)
   to.prepare('UPDATE meta SET selftest_passed_by = ?').run(meta?.['selftest_passed_by'] ?? null)
   if (logId !== undefined) to.prepare('UPDATE meta SET audit_log_id = ?').run(logId)
@@ -149,14 +186,20 @@ function setCounters(to: StoreDatabase, { head, anchor, logId, meta }: SavedAudi
 function record(
   to: StoreDatabase,
   { rows, anchor, lost }: SavedAudit,
-  { evidence, code, name, at }: { evidence: SavedEvidence; code: ErrorCode; name: string; at: EpochMs },
+  {
+    evidence,
+    unnamed,
+    code,
+    name,
+    at,
+  }: { evidence: SavedEvidence; unnamed: number; code: ErrorCode; name: string; at: EpochMs },
 ): void {
   const audit = auditOf(to)
   const pruned = rows.findLast(({ kind }) => kind === 'audit-pruned')?.details
   if (anchor.sequence > 0 && pruned?.['through'] !== anchor.sequence)
     audit.append('audit-pruned', { through: anchor.sequence, hash: anchor.hash }, at)
   const gone = evidence.lost.filter(({ delivered }) => !delivered)
-  const counts = { saved: evidence.saved, lost: gone.length }
+  const counts = { saved: evidence.saved, lost: gone.length, unnamed }
   audit.append('store-salvaged', { code, setAside: name, ...counts, lostRows: lost }, at)
   for (const { evidenceId, sequence, delivered } of evidence.lost)
     audit.append(delivered ? 'evidence-deleted' : 'evidence-lost', { evidenceId, sequence }, at)
@@ -178,7 +221,11 @@ function refuseLocked(file: string, key: Buffer): void {
 
 /** A database of which nothing is left would pass for a new one. */
 function isEmptied(file: string): boolean {
-  return existsSync(file) && statSync(file).size === 0 && (existsSync(`${file}.head`) || existsSync(`${file}.mark`))
+  return (
+    existsSync(file) &&
+    statSync(file).size === 0 &&
+    (existsSync(`${file}.head`) || existsSync(`${file}.mark`))
+  )
 }
 
 const distrustFile = (file: string): string => `${file}.distrusted`

@@ -69,7 +69,8 @@ export function saveEvidence(
     const cover = isLayered ? { dayKeyId, wrapped } : { dayKeyId: null, wrapped: null }
     try {
       const hash = createHash('sha256')
-      for (const [index, bytes] of chunks.entries()) hash.update(layer.open({ evidenceId, bytes, ...cover }, index))
+      for (const [index, bytes] of chunks.entries())
+        hash.update(layer.open({ evidenceId, bytes, ...cover }, index))
       if (hash.digest('hex') !== row['ciphertext_sha256']) return undefined
     } catch (error) {
       // Without the file of its day's key nobody can tell; it may be put back.
@@ -81,7 +82,8 @@ export function saveEvidence(
   function save(row: Row, spare: ReturnType<typeof readSpare>): boolean {
     const sequence = numberOf(row['sequence'])
     const key = keys.get(sequence) ?? spare?.key
-    if (spare && !hasDayKey.get(spare.dayKey['day_key_id'])) transact(to, () => insert('day_key', spare.dayKey))
+    if (spare && !hasDayKey.get(spare.dayKey['day_key_id']))
+      transact(to, () => insert('day_key', spare.dayKey))
     const parts = readParts(row, key)
     if (!parts) return false
     try {
@@ -89,8 +91,10 @@ export function saveEvidence(
         insert('evidence', row)
         if (key) insert('evidence_key', key)
         insert('manifest', parts.manifest)
-        for (const [index, bytes] of parts.chunks.entries()) insert('chunk', { sequence, chunk_index: index, bytes })
-        if (row['delivered_at'] === null) insert('outbox', outbox.get(sequence) ?? { sequence, due_at: Math.trunc(at) })
+        for (const [index, bytes] of parts.chunks.entries())
+          insert('chunk', { sequence, chunk_index: index, bytes })
+        if (row['delivered_at'] === null)
+          insert('outbox', outbox.get(sequence) ?? { sequence, due_at: Math.trunc(at) })
       })
       return true
     } catch (error) {
@@ -115,7 +119,12 @@ export function saveEvidence(
     const delivered = typeof known?.['delivered_at'] === 'number'
     if (delivered) insert('tombstone', { ...known, deleted_at: Math.trunc(at), why: WHY_BURIED })
     const dayKeyId = (keys.get(sequence) ?? spare?.key)?.['day_key_id']
-    lost.push({ sequence, evidenceId, delivered, dayKeyId: typeof dayKeyId === 'string' ? dayKeyId : undefined })
+    lost.push({
+      sequence,
+      evidenceId,
+      delivered,
+      dayKeyId: typeof dayKeyId === 'string' ? dayKeyId : undefined,
+    })
   }
   return { saved, lost }
 }

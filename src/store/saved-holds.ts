@@ -28,9 +28,15 @@ export function saveHolds(
   },
 ): boolean {
   const found = from.rows('legal_hold')
-  const idOf = to.prepare<[number], { id: string }>('SELECT evidence_id AS id FROM evidence WHERE sequence = ?')
-  const sequenceOf = to.prepare<[string], { sequence: number }>('SELECT sequence FROM evidence WHERE evidence_id = ?')
-  const held = to.prepare<[number], { number: number }>('SELECT hold_number AS number FROM held WHERE sequence = ?')
+  const idOf = to.prepare<[number], { id: string }>(
+    'SELECT evidence_id AS id FROM evidence WHERE sequence = ?',
+  )
+  const sequenceOf = to.prepare<[string], { sequence: number }>(
+    'SELECT sequence FROM evidence WHERE evidence_id = ?',
+  )
+  const held = to.prepare<[number], { number: number }>(
+    'SELECT hold_number AS number FROM held WHERE sequence = ?',
+  )
   let isOnLost = false
 
   const place = (row: Row): void => {
@@ -49,8 +55,11 @@ export function saveHolds(
       if (sequence === undefined) isOnLost ||= [...lost.values()].includes(String(id))
       else place(rowOf(details, sequence, placedAt))
     }
-    const delivered = to.prepare<[], { sequence: number }>('SELECT sequence FROM evidence WHERE delivered_at IS NOT NULL')
-    const reason = 'The city has it, so a hold must have kept it here; that hold was lost with a damaged store.'
+    const delivered = to.prepare<[], { sequence: number }>(
+      'SELECT sequence FROM evidence WHERE delivered_at IS NOT NULL',
+    )
+    const reason =
+      'The city has it, so a hold must have kept it here; that hold was lost with a damaged store.'
     for (const { sequence } of delivered.all())
       if (!held.get(sequence)) insert('legal_hold', { sequence, reason, placed_by: BY, placed_at: at })
   }
@@ -71,7 +80,8 @@ function inForce(audit: readonly SavedAuditRow[]): readonly SavedAuditRow[] {
 }
 
 function scopeOf(row: Row, evidenceId: string | undefined): string {
-  const instant = (at: Row[string] | undefined) => (typeof at === 'number' ? new Date(at).toISOString() : null)
+  const instant = (at: Row[string] | undefined) =>
+    typeof at === 'number' ? new Date(at).toISOString() : null
   const { case_number: caseNumber = null, camera = null, rule_id: ruleId = null } = row
   return JSON.stringify([
     ...[caseNumber, evidenceId ?? null, camera, ruleId],
@@ -80,10 +90,15 @@ function scopeOf(row: Row, evidenceId: string | undefined): string {
 }
 
 function rowOf(details: SavedAuditRow['details'], sequence: number | null, placedAt: EpochMs): Row {
-  const moment = (instant: string | number | undefined) => (typeof instant === 'string' ? Date.parse(instant) : null)
+  const moment = (instant: string | number | undefined) =>
+    typeof instant === 'string' ? Date.parse(instant) : null
   return {
     ...{ sequence, case_number: details['caseNumber'] ?? null, camera: details['camera'] ?? null },
-    ...{ rule_id: details['ruleId'] ?? null, judged_from: moment(details['from']), judged_until: moment(details['until']) },
+    ...{
+      rule_id: details['ruleId'] ?? null,
+      judged_from: moment(details['from']),
+      judged_until: moment(details['until']),
+    },
     ...{ reason: String(details['reason']), placed_by: String(details['by']), placed_at: placedAt },
   }
 }

@@ -13,6 +13,8 @@ export interface SetAsideReason {
   /** Evidence that is in the new store, and ids of what is not. */
   readonly saved: number
   readonly lost: readonly string[]
+  /** Evidence that may have been there, and that nothing names any more, at most. */
+  readonly unnamed: number
   /** True where a legal hold is on something that was lost: then nothing of this is purged. */
   readonly held: boolean
   /** Day keys that open what was lost; they stay as long as this does. */

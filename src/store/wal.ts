@@ -33,7 +33,9 @@ export function isWalDamaged(wal: Buffer): boolean {
 /** The pages that the log holds up to its last commit, the latest of each; whether they are what was written the cipher tells. */
 export function pagesInWal(wal: Buffer): Map<number, Buffer> {
   const salts = saltsOf(wal)
-  const frames = Array.from({ length: lastCommit(wal, salts) + 1 }, (_, frame) => wal.subarray(frameAt(frame), frameAt(frame + 1)))
+  const frames = Array.from({ length: lastCommit(wal, salts) + 1 }, (_, frame) =>
+    wal.subarray(frameAt(frame), frameAt(frame + 1)),
+  )
   return new Map(frames.map((frame) => [frame.readUInt32BE(0), frame.subarray(FRAME_HEADER_BYTES)]))
 }
 

@@ -84,7 +84,9 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       tombstones: counts.tombstones,
       bytes: counts.bytes,
       maxBytes,
-      setAside: setAsides.map(({ name, at, bytes, saved, lost, held }) => ({ name, at, bytes, saved, lost, held })),
+      setAside: setAsides.map(({ name, at, bytes, saved, lost, unnamed, held }) => ({
+        ...{ name, at, bytes, saved, lost, unnamed, held },
+      })),
     },
     delivery: {
       connected: delivery.connected,

@@ -76,7 +76,8 @@ export async function runVault(
   const board = createVisionBoard(now)
   const checks: { audit?: AuditVerdict | undefined } = {}
   const keyWarning = judgeKeys(keys, config)
-  if (keyWarning) logger.warn(keyWarning.message, { code: keyWarning.code, hint: ERRORS[keyWarning.code].hint })
+  if (keyWarning)
+    logger.warn(keyWarning.message, { code: keyWarning.code, hint: ERRORS[keyWarning.code].hint })
   const status = () =>
     readStatus({
       ...{ config, store, board, outbox, forwarder, purging, startedAt, now, keyWarning },

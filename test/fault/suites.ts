@@ -1,5 +1,8 @@
 import type { FaultSuite } from './suite.ts'
+import { bitRot } from './suites/bit-rot.ts'
+import { clock } from './suites/clock.ts'
+import { diskFull } from './suites/disk-full.ts'
 import { fuzz } from './suites/fuzz.ts'
 
 /** Every kind of fault, in the order of the table. */
-export const SUITES: readonly FaultSuite[] = [fuzz]
+export const SUITES: readonly FaultSuite[] = [fuzz, diskFull, bitRot, clock]

@@ -42,9 +42,14 @@ await t.test('each trouble has its code, its cause and what to do', async (t) =>
     [{ store: { ...well.store, keyless: 2 } }, 'ERR_DAY_KEY', /2 evidence/],
     [{ store: { ...well.store, missingRows: 5 } }, 'ERR_STORE_ROLLED_BACK', /5 rows/],
     [
-      { store: { ...well.store, setAsides: [{ at: '2026-03-01T08:00:00.000Z', saved: 7, lost: ['a'] }] } },
+      {
+        store: {
+          ...well.store,
+          setAsides: [{ at: '2026-03-01T08:00:00.000Z', saved: 7, lost: ['a'], unnamed: 2 }],
+        },
+      },
       'ERR_STORE_SALVAGED',
-      /2026-03-01: 7 evidence were saved, 1 /,
+      /2026-03-01: 7 evidence were saved, 1 were not, and up to 2 more/,
     ],
     [{ disk: { freeBytes: 1e6, freeFiles: null } }, 'ERR_DISK_FULL', /1 MB left/],
     [{ disk: { freeBytes: 1e9, freeFiles: 3 } }, 'ERR_DISK_FULL', /3 more files/],

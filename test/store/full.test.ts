@@ -72,7 +72,10 @@ function fillAndSettle(t: Test, disk: string): void {
     takeTheRest(disk)
     t.equal(store.outbox.settle(receiptFor(sealed), 2000), 'deleted')
   }
-  t.ok(log.lines.some(({ message }) => message.includes('gives up ballast')), 'the ballast was needed')
+  t.ok(
+    log.lines.some(({ message }) => message.includes('gives up ballast')),
+    'the ballast was needed',
+  )
   rmSync(join(disk, 'other'))
   while (store.expiry.compact());
   t.equal(statSync(ballast).size, whole, 'and is back')

@@ -16,7 +16,11 @@ const PAGE = 4096
 const KEY = Buffer.alloc(32, 7)
 
 /** A store with six pending evidence, one under a hold, one delivered and held, one gone with its receipt. */
-function filled(folder: string): { readonly pending: SealedParts[]; readonly held: SealedParts; readonly gone: SealedParts } {
+function filled(folder: string): {
+  readonly pending: SealedParts[]
+  readonly held: SealedParts
+  readonly gone: SealedParts
+} {
   const all = Array.from({ length: 8 }, () => sealedFixture(60_000))
   const [gone, held, ...pending] = all
   if (!gone || !held || !pending[0]) throw new Error('there are eight')
@@ -31,7 +35,9 @@ function filled(folder: string): { readonly pending: SealedParts[]; readonly hel
 /** Where tables begin, for damage that hits one of them. */
 function rootOf(folder: string, table: string): number {
   const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
-  const row = db.prepare<[string], { rootpage: number }>('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(table)
+  const row = db
+    .prepare<[string], { rootpage: number }>('SELECT rootpage FROM sqlite_schema WHERE name = ?')
+    .get(table)
   db.close()
   return row?.rootpage ?? 0
 }
@@ -49,8 +55,16 @@ function isReadable(store: Store, { evidenceId, chunks, manifest }: SealedParts)
   )
 }
 
-function allSaved(t: Test, store: Store, { pending, held, gone }: ReturnType<typeof filled>, what: string): void {
-  t.ok([...pending, held].every((sealed) => isReadable(store, sealed)), `${what}: evidence is readable`)
+function allSaved(
+  t: Test,
+  store: Store,
+  { pending, held, gone }: ReturnType<typeof filled>,
+  what: string,
+): void {
+  t.ok(
+    [...pending, held].every((sealed) => isReadable(store, sealed)),
+    `${what}: evidence is readable`,
+  )
   t.equal(store.inventory.counts().pending, pending.length, `${what}: what waits still waits`)
   t.equal(store.holds.list().length, 2, `${what}: holds hold`)
   t.ok(store.evidence.has(gone.evidenceId), `${what}: what is gone is known`)
@@ -58,10 +72,22 @@ function allSaved(t: Test, store: Store, { pending, held, gone }: ReturnType<typ
 }
 
 await t.test('damage in what all evidence shares costs none of it', async (t) => {
-  for (const table of ['evidence', 'evidence_key', 'day_key', 'outbox', 'legal_hold', 'meta', 'tombstone', 'audit', 'sqlite']) {
+  for (const table of [
+    'evidence',
+    'evidence_key',
+    'day_key',
+    'outbox',
+    'legal_hold',
+    'meta',
+    'tombstone',
+    'audit',
+    'sqlite',
+  ]) {
     const folder = t.testdir()
     const stock = filled(folder)
-    const before = ((store) => [store.audit.ends().head, store[Symbol.dispose]()] as const)(openTestStore(folder))[0]
+    const before = ((store) => [store.audit.ends().head, store[Symbol.dispose]()] as const)(
+      openTestStore(folder),
+    )[0]
     const root = table === 'sqlite' ? 1 : rootOf(folder, table)
     flip(storeFileIn(folder), (root - 1) * PAGE + 700)
     t.throws(() => openTestStore(folder), { code: /^ERR_STORE_/ }, `${table}: found`)
@@ -74,47 +100,56 @@ await t.test('damage in what all evidence shares costs none of it', async (t) =>
   }
 })
 
-await t.test('sixteen damaged bytes at the beginning cost nothing, and a wrong key is still a wrong key', async (t) => {
-  const folder = t.testdir()
-  const stock = filled(folder)
-  openTestStore(folder)[Symbol.dispose]()
-  t.throws(() => openSalvaging(folder, START, { key: Buffer.alloc(32, 8) }), { code: 'ERR_STORE_KEY' })
-  flip(storeFileIn(folder), 3)
-  t.throws(() => openTestStore(folder), { code: 'ERR_STORE_KEY' })
-  t.throws(() => openSalvaging(folder, START, { key: Buffer.alloc(32, 8) }), { code: 'ERR_STORE_KEY' })
-  using store = openSalvaging(folder, START + DAY)
-  allSaved(t, store, stock, 'salt')
-})
-
-await t.test('evidence with a damaged page is set aside alone, and found again only in the old files', async (t) => {
-  const folder = t.testdir()
-  const stock = filled(folder)
-  const file = storeFileIn(folder)
-  // The last page but a few belongs to the last evidence.
-  flip(file, statSync(file).size - 2 * PAGE + 900)
-  {
+await t.test(
+  'sixteen damaged bytes at the beginning cost nothing, and a wrong key is still a wrong key',
+  async (t) => {
+    const folder = t.testdir()
+    const stock = filled(folder)
+    openTestStore(folder)[Symbol.dispose]()
+    t.throws(() => openSalvaging(folder, START, { key: Buffer.alloc(32, 8) }), { code: 'ERR_STORE_KEY' })
+    flip(storeFileIn(folder), 3)
+    t.throws(() => openTestStore(folder), { code: 'ERR_STORE_KEY' })
+    t.throws(() => openSalvaging(folder, START, { key: Buffer.alloc(32, 8) }), { code: 'ERR_STORE_KEY' })
     using store = openSalvaging(folder, START + DAY)
-    t.same(store.damage.setAsides(), [], 'chunks are not looked at when the store is opened')
-    const unreadable = stock.pending.filter((sealed) => {
-      try {
-        return !isReadable(store, sealed)
-      } catch (error) {
-        t.match(error, { code: 'ERR_STORE_CORRUPT' })
-        return true
-      }
-    })
-    t.ok(unreadable.length === 1, `${unreadable.length} cannot be read, the others flow`)
-  }
-  using store = openSalvaging(folder, START + 2 * DAY)
-  const [aside] = store.damage.setAsides()
-  t.match(aside, { saved: 6, held: false })
-  t.equal(aside?.lost.length, 1, 'the next start has set it aside')
-  t.match(store.audit.list(3), [{ kind: 'evidence-lost' }, { kind: 'store-salvaged', details: { saved: 6, lost: 1 } }])
-  t.equal(store.inventory.counts().pending, 5)
-  const old = join(`${file}.damaged`, aside?.name ?? '')
-  t.ok(existsSync(join(old, 'roadveil.db')))
-  for (const name of readdirSync(old)) t.equal(statSync(join(old, name)).mode & 0o777, 0o600, name)
-})
+    allSaved(t, store, stock, 'salt')
+  },
+)
+
+await t.test(
+  'evidence with a damaged page is set aside alone, and found again only in the old files',
+  async (t) => {
+    const folder = t.testdir()
+    const stock = filled(folder)
+    const file = storeFileIn(folder)
+    // The last page but a few belongs to the last evidence.
+    flip(file, statSync(file).size - 2 * PAGE + 900)
+    {
+      using store = openSalvaging(folder, START + DAY)
+      t.same(store.damage.setAsides(), [], 'chunks are not looked at when the store is opened')
+      const unreadable = stock.pending.filter((sealed) => {
+        try {
+          return !isReadable(store, sealed)
+        } catch (error) {
+          t.match(error, { code: 'ERR_STORE_CORRUPT' })
+          return true
+        }
+      })
+      t.ok(unreadable.length === 1, `${unreadable.length} cannot be read, the others flow`)
+    }
+    using store = openSalvaging(folder, START + 2 * DAY)
+    const [aside] = store.damage.setAsides()
+    t.match(aside, { saved: 6, held: false })
+    t.equal(aside?.lost.length, 1, 'the next start has set it aside')
+    t.match(store.audit.list(3), [
+      { kind: 'evidence-lost' },
+      { kind: 'store-salvaged', details: { saved: 6, lost: 1 } },
+    ])
+    t.equal(store.inventory.counts().pending, 5)
+    const old = join(`${file}.damaged`, aside?.name ?? '')
+    t.ok(existsSync(join(old, 'roadveil.db')))
+    for (const name of readdirSync(old)) t.equal(statSync(join(old, name)).mode & 0o777, 0o600, name)
+  },
+)
 
 await t.test('a damaged log is found, and what was committed behind the damage is saved', async (t) => {
   const folder = t.testdir()
@@ -131,8 +166,13 @@ await t.test('a damaged log is found, and what was committed behind the damage i
   flip(wal, Math.floor(statSync(wal).size * 0.5))
   const log = keptLog()
   using store = openSalvaging(folder, START + DAY, { logger: log })
-  const there = stored.filter(({ evidenceId }) => store.inventory.list().some((each) => each.evidenceId === evidenceId))
-  t.ok(there.length >= 2 && there.every((sealed) => isReadable(store, sealed)), `${there.length} of 3 are saved`)
+  const there = stored.filter(({ evidenceId }) =>
+    store.inventory.list().some((each) => each.evidenceId === evidenceId),
+  )
+  t.ok(
+    there.length >= 2 && there.every((sealed) => isReadable(store, sealed)),
+    `${there.length} of 3 are saved`,
+  )
   t.equal((store.damage.setAsides()[0]?.lost.length ?? 0) + there.length, 3, 'each is saved or named')
   t.match(log.lines, [{ level: 'error', message: /is damaged/ }, { message: 'the store is salvaged' }])
 })
@@ -154,20 +194,25 @@ await t.test('a log that a power cut tore at its end is no damage', async (t) =>
   t.same(store.damage.setAsides(), [])
 })
 
-await t.test('a store of which nothing is left is replaced, and its numbers are not used again', async (t) => {
-  for (const left of [0, 100, 3 * PAGE]) {
-    const folder = t.testdir()
-    filled(folder)
-    openTestStore(folder)[Symbol.dispose]()
-    truncateSync(storeFileIn(folder), left)
-    using store = openSalvaging(folder, START + DAY)
-    t.equal(store.damage.setAsides().length, 1, `${left} bytes`)
-    t.ok(store.audit.ends().head.sequence > 1000)
-    t.same(store.audit.check().faults, [])
-    store.evidence.commit(sealedFixture(), aboutAt(START + DAY))
-    t.match(store.audit.list(1), [{ kind: 'evidence-committed', details: { sequence: 9 } }])
-  }
-})
+await t.test(
+  'a store of which nothing is left is replaced, and its numbers are not used again',
+  async (t) => {
+    for (const left of [0, 100, 3 * PAGE]) {
+      const folder = t.testdir()
+      filled(folder)
+      openTestStore(folder)[Symbol.dispose]()
+      truncateSync(storeFileIn(folder), left)
+      using store = openSalvaging(folder, START + DAY)
+      const [aside] = store.damage.setAsides()
+    const counted = (aside?.unnamed ?? 0) + (aside?.lost.length ?? 0)
+    t.ok(counted >= 6, `${left} bytes: what waited is counted, ${counted}`)
+      t.ok(store.audit.ends().head.sequence > 1000)
+      t.same(store.audit.check().faults, [])
+      store.evidence.commit(sealedFixture(), aboutAt(START + DAY))
+      t.match(store.audit.list(1), [{ kind: 'evidence-committed', details: { sequence: 9 } }])
+    }
+  },
+)
 
 await t.test('an old copy that is put back is known by the mark beside it', async (t) => {
   const folder = t.testdir()
@@ -184,7 +229,11 @@ await t.test('an old copy that is put back is known by the mark beside it', asyn
   t.equal(store.damage.missingRows, 1)
   t.match(log.lines, [{ level: 'error', fields: { error: { code: 'ERR_STORE_ROLLED_BACK' } } }])
   store.evidence.commit(sealedFixture(), aboutAt(START))
-  t.match(store.audit.list(1), [{ details: { sequence: 10 } }], 'the number of what is missing is not given again')
+  t.match(
+    store.audit.list(1),
+    [{ details: { sequence: 10 } }],
+    'the number of what is missing is not given again',
+  )
 })
 
 await t.test('a salvage that is interrupted anywhere is done again or is done', async (t) => {
@@ -208,7 +257,15 @@ await t.test('a salvage that is interrupted anywhere is done again or is done', 
     execFileSync('mkdir', ['-p', '-m', '700', join(`${file}.damaged`, '20260302T080000Z')])
     return join(`${file}.damaged`, '20260302T080000Z')
   }
-  const why = { at: '2026-03-02T08:00:00.000Z', code: 'ERR_STORE_CORRUPT', saved: 7, lost: [], held: false, dayKeyIds: [] }
+  const why = {
+    at: '2026-03-02T08:00:00.000Z',
+    code: 'ERR_STORE_CORRUPT',
+    saved: 7,
+    lost: [],
+    unnamed: 0,
+    held: false,
+    dayKeyIds: [],
+  }
   again(() => {
     begin()
     writeFileSync(`${file}.salvage`, 'half a store')
@@ -224,28 +281,31 @@ await t.test('a salvage that is interrupted anywhere is done again or is done', 
   })
 })
 
-await t.test('what was set aside goes after its time, with the keys of what was lost, unless a hold is on it', async (t) => {
-  for (const isHeld of [false, true]) {
-    const folder = t.testdir()
-    const sealed = sealedFixture(60_000)
-    {
-      using store = openTestStore(folder)
-      store.evidence.commit(sealed, aboutAt(START))
-      if (isHeld) store.holds.place(sealed.evidenceId, { reason: 'court', by: 'officer', at: START })
+await t.test(
+  'what was set aside goes after its time, with the keys of what was lost, unless a hold is on it',
+  async (t) => {
+    for (const isHeld of [false, true]) {
+      const folder = t.testdir()
+      const sealed = sealedFixture(60_000)
+      {
+        using store = openTestStore(folder)
+        store.evidence.commit(sealed, aboutAt(START))
+        if (isHeld) store.holds.place(sealed.evidenceId, { reason: 'court', by: 'officer', at: START })
+      }
+      flip(storeFileIn(folder), statSync(storeFileIn(folder)).size - 2 * PAGE + 900)
+      writeFileSync(`${storeFileIn(folder)}.distrusted`, '')
+      using store = openSalvaging(folder, START + DAY)
+      t.match(store.damage.setAsides(), [{ lost: [sealed.evidenceId], held: isHeld }])
+      const halves = (): string[] => readdirSync(`${storeFileIn(folder)}.days`)
+      t.equal(store.expiry.destroyDayKeys(START + 2 * DAY).count, 0, 'its key is kept as long as it is')
+      t.equal(halves().length, 1)
+      t.equal(store.expiry.deleteSetAsides(START + DAY).count, 0)
+      t.equal(store.expiry.deleteSetAsides(START + 3 * DAY).count, isHeld ? 0 : 1)
+      t.equal(store.expiry.destroyDayKeys(START + 3 * DAY).count, isHeld ? 0 : 1)
+      t.equal(halves().length, isHeld ? 1 : 0)
     }
-    flip(storeFileIn(folder), statSync(storeFileIn(folder)).size - 2 * PAGE + 900)
-    writeFileSync(`${storeFileIn(folder)}.distrusted`, '')
-    using store = openSalvaging(folder, START + DAY)
-    t.match(store.damage.setAsides(), [{ lost: [sealed.evidenceId], held: isHeld }])
-    const halves = (): string[] => readdirSync(`${storeFileIn(folder)}.days`)
-    t.equal(store.expiry.destroyDayKeys(START + 2 * DAY).count, 0, 'its key is kept as long as it is')
-    t.equal(halves().length, 1)
-    t.equal(store.expiry.deleteSetAsides(START + DAY).count, 0)
-    t.equal(store.expiry.deleteSetAsides(START + 3 * DAY).count, isHeld ? 0 : 1)
-    t.equal(store.expiry.destroyDayKeys(START + 3 * DAY).count, isHeld ? 0 : 1)
-    t.equal(halves().length, isHeld ? 1 : 0)
-  }
-})
+  },
+)
 
 await t.test('a receipt for evidence whose bytes are damaged is not lost', async (t) => {
   const folder = t.testdir()
