@@ -23,6 +23,7 @@ const ROWS: readonly (readonly string[])[] = [
   ],
   ['delivery', 'evidence', 'channel'],
   ['vision', 'vault', 'receiver', 'trial', 'anonymize'],
+  ['doctor'],
   ['cli'],
 ]
 

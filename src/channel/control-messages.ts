@@ -94,6 +94,21 @@ const statusSchema = z.strictObject({
     tombstones: count,
     bytes: count,
     maxBytes: count,
+    /** Damaged stores that were set aside, oldest first. */
+    setAside: z.array(
+      z.strictObject({
+        /** Of its folder in `NAME.damaged`. */
+        name: z.string(),
+        at: instant,
+        bytes: count,
+        saved: count,
+        /** Ids of the evidence that could not be saved. */
+        lost: z.array(z.string()).readonly(),
+        /** Evidence that may have been there, and that nothing names any more, at most. */
+        unnamed: count,
+        held: z.boolean(),
+      }),
+    ),
   }),
   delivery: z.strictObject({
     connected: z.boolean(),
@@ -155,6 +170,8 @@ const auditReportSchema = z.strictObject({
   lastSequence: count,
   /** Signed checkpoints that the rows were compared with. */
   checkpoints: count,
+  /** Rows that damage to the store has taken, as the log itself says. */
+  lost: count,
   faults: z
     .array(
       z.strictObject({

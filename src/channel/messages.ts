@@ -48,6 +48,8 @@ export const visionStatsSchema = z.strictObject({
     discarded: count,
     /** Of those: because a frame could not be checked for faces and plates. */
     uncheckedRedactions: count,
+    /** And because something was found again in the redacted pictures. */
+    unverifiedRedactions: count,
     /** Evidence in memory that vault has not confirmed. */
     waiting: count,
   }),

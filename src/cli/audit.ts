@@ -50,10 +50,14 @@ export function addAudit(program: Command, output: Output): void {
     })
 }
 
-function summary({ rows, firstSequence, lastSequence, checkpoints }: AuditReport, isWitnessed: boolean) {
+function summary(
+  { rows, firstSequence, lastSequence, checkpoints, lost }: AuditReport,
+  isWitnessed: boolean,
+): string {
   const from = rows === 0 ? '' : ` (${firstSequence} to ${lastSequence})`
   const city = isWitnessed ? ", the city's included" : ''
-  return `the audit log is whole: ${countText(rows, 'row')}${from}, ${countText(checkpoints, 'checkpoint')}${city}`
+  const state = lost === 0 ? 'whole' : `whole but for ${countText(lost, 'row')} lost to damage, as it says`
+  return `the audit log is ${state}: ${countText(rows, 'row')}${from}, ${countText(checkpoints, 'checkpoint')}${city}`
 }
 
 function readCheckpoint(file: string): Buffer {

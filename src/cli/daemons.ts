@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Config } from '../config/config.ts'
-import { isRoadveilError } from '../errors.ts'
+import { type ErrorCode, isRoadveilError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { readConfig } from './config.ts'
 import { configOption } from './options.ts'
@@ -12,6 +12,16 @@ type Daemon = (
   signal: AbortSignal,
   dependencies: { readonly logger: Logger },
 ) => Promise<void>
+
+/** Keys and stores that do not fit each other: starting again changes nothing, and a person has to put the right ones in place. */
+const FOR_A_PERSON: ReadonlySet<ErrorCode> = new Set([
+  'ERR_KEY_INVALID',
+  'ERR_KEY_WRAP',
+  'ERR_STORE_KEY',
+  'ERR_STORE_PLAIN',
+  'ERR_STORE_FOLDER',
+  'ERR_STORE_VERSION',
+])
 
 /** `roadveil vision`: the process that sees pixels. Its libraries are loaded only when it is the one that starts. */
 export function addVision(program: Command): void {
@@ -62,6 +72,7 @@ function addDaemon(
         // What stops because it was told to is no failure.
         if (signals.signal.aborted && !isRoadveilError(error)) return
         logger.error(`${role} stopped`, { error })
+        if (isRoadveilError(error) && FOR_A_PERSON.has(error.code)) throw new LoggedError(error, 3)
         throw new LoggedError(error)
       }
     })

@@ -1,8 +1,4 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
-import type { ModelEntry } from '../detection/manifest.ts'
 import { RoadveilError } from '../errors.ts'
 import { jsonOption } from './options.ts'
 import type { Output } from './output.ts'
@@ -10,16 +6,6 @@ import { countText, sizeText, tableLines } from './table.ts'
 
 interface ModelsOptions {
   readonly json?: true
-}
-
-interface ModelState {
-  readonly role: string
-  readonly file: string
-  readonly path: string | null
-  readonly bytes: number
-  readonly sha256: string
-  readonly licence: string
-  readonly state: 'ok' | 'missing' | 'wrong'
 }
 
 /** `roadveil models list|pull`: the release's networks, and public ones that they are measured against. */
@@ -52,8 +38,10 @@ export function addModels(program: Command, output: Output): void {
 
 async function list(output: Output, json?: true): Promise<void> {
   const { loadModelSource } = await import('../detection/source.ts')
-  const { directory, manifest } = await loadModelSource()
-  const states = await Promise.all(manifest.models.map(async (entry) => stateOf(entry, directory)))
+  const { modelStates } = await import('../detection/states.ts')
+  const source = await loadModelSource()
+  const { directory } = source
+  const states = await modelStates(source)
   if (json) output.json({ directory, models: states })
   else {
     const rows = states.map(({ role, file, bytes, state, licence }) => [
@@ -70,16 +58,6 @@ async function list(output: Output, json?: true): Promise<void> {
   if (wrong) throw new RoadveilError('ERR_MODEL_HASH', `${wrong.file} is not the file in the manifest`)
   if (bad.length > 0)
     throw new RoadveilError('ERR_MODEL_MISSING', `${countText(bad.length, 'network')} missing`)
-}
-
-async function stateOf(entry: ModelEntry, directory: string): Promise<ModelState> {
-  const { role, file, bytes, sha256, licence } = entry
-  const { resolveModelFile } = await import('../detection/manifest.ts')
-  const path = await resolveModelFile(entry, directory).catch(() => null)
-  if (path === null) return { role, file, path, bytes, sha256, licence, state: 'missing' }
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path), hash)
-  return { role, file, path, bytes, sha256, licence, state: hash.digest('hex') === sha256 ? 'ok' : 'wrong' }
 }
 
 async function pull(output: Output, directory: string, json?: true): Promise<void> {

@@ -30,9 +30,9 @@ export function createOutput(): Output {
 export class LoggedError extends Error {
   readonly exitCode: 1 | 2 | 3 | 4
 
-  constructor(cause: unknown) {
+  constructor(cause: unknown, exitCode: 1 | 2 | 3 | 4 = isRoadveilError(cause) ? cause.exitCode : 1) {
     super('logged already', { cause })
-    this.exitCode = isRoadveilError(cause) ? cause.exitCode : 1
+    this.exitCode = exitCode
   }
 }
 

@@ -6,6 +6,7 @@ import { addAudit } from './audit.ts'
 import { addCheck } from './check.ts'
 import { addCommand } from './command.ts'
 import { addVault, addVision } from './daemons.ts'
+import { addDoctor } from './doctor.ts'
 import { addEvidence } from './evidence.ts'
 import { addInit } from './init.ts'
 import { addKey } from './key.ts'
@@ -55,6 +56,7 @@ function createProgram(output: Output): Command {
     )
   addInit(program, output)
   addCheck(program, output)
+  addDoctor(program, output)
   addModels(program, output)
   addSelftest(program, output)
   addAnonymize(program, output)

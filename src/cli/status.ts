@@ -45,6 +45,7 @@ function statusLines(status: VaultStatus): string[] {
     ...(status.selftest ? [`networks   self-test ${status.selftest}`] : []),
     ...countLines(status),
     `evidence   ${evidenceText(status)}`,
+    ...status.store.setAside.map(setAsideText),
     `delivery   ${deliveryText(status)}`,
     `commands   ${status.commands.done} done, ${status.commands.refused} refused since the start`,
     `purge      last ${timeText(status.retention.lastRunAt)}, next ${timeText(status.retention.nextRunAt)}`,
@@ -67,6 +68,18 @@ function evidenceText({ store }: VaultStatus): string {
   const oldest = store.oldestAt === null ? '' : `, oldest ${timeText(store.oldestAt)}`
   const size = `store ${sizeText(store.bytes)} of ${sizeText(store.maxBytes)}`
   return `${store.outbox} without receipt${oldest}; ${store.held} held; ${size}`
+}
+
+function setAsideText({
+  name,
+  bytes,
+  saved,
+  lost,
+  unnamed,
+  held,
+}: VaultStatus['store']['setAside'][number]): string {
+  const fate = held ? 'kept, because a legal hold is on something in it' : 'purged after 30 days'
+  return `damaged    ${name}: ${saved} saved, ${lost.length + unnamed} not; set aside with ${sizeText(bytes)}, ${fate}`
 }
 
 function deliveryText({ delivery }: VaultStatus): string {

@@ -27,7 +27,7 @@ export interface SuperviseOptions {
 
 /** A process that has lived this long was healthy: the next restart is a quick one again. */
 const HEALTHY_MS = 60_000
-/** The process found its config bad: starting it again changes nothing. */
+/** The process found its config or its keys bad: starting it again changes nothing. */
 const BAD_CONFIG_EXIT = 3
 
 /**

@@ -1,7 +1,8 @@
 import type { EpochMs } from './frame.ts'
 
 /** What a purge deletes. */
-export type PurgedKind = 'evidence' | 'tombstones' | 'audit-rows' | 'log-files' | 'certificates' | 'day-keys'
+export type PurgedKind =
+  'evidence' | 'tombstones' | 'audit-rows' | 'log-files' | 'certificates' | 'day-keys' | 'damaged-stores'
 
 /** Things of one kind that were deleted. */
 export interface Deletion {

@@ -58,7 +58,7 @@ export const EXCHANGE_ERRORS = {
     hint: 'Check that a new database was meant, for example after damage; if not, tell the privacy officer.',
   },
   ERR_AUDIT_GAP: {
-    hint: "Too many checkpoints were missed to tell: run `roadveil audit verify --checkpoint` on the box with the alarm's witnessed.dsse.json.",
+    hint: "The box was salvaged after damage, or too many checkpoints were missed: run `roadveil audit verify --checkpoint` there with the alarm's witnessed.dsse.json.",
   },
   ERR_OUTPUT_FAILED: {
     hint: 'Check that the output folder is writable and has space; the evidence stays on the box.',
@@ -135,6 +135,9 @@ export const EXCHANGE_ERRORS = {
   ERR_STORE_NEARLY_FULL: {
     hint: 'Get delivery going again, release legal holds that are no longer needed, or raise store.maxSizeMiB.',
   },
+  ERR_DISK_FULL: {
+    hint: 'Make room on the disk of the store: see what takes it (`du -x`, `df -i`), move other data and old logs away. Evidence is kept until then.',
+  },
   ERR_VISION_GONE: { hint: 'Nothing is being watched. Look in the log of vision for why it stopped.' },
   ERR_CAMERA_DOWN: { hint: 'Look in the log of vision for this camera; it is reconnected by itself.' },
   ERR_BACKLOG_OLD: {
@@ -143,6 +146,12 @@ export const EXCHANGE_ERRORS = {
   ERR_CERTIFICATE_UNREADABLE: { hint: 'The file must hold a certificate in PEM that Roadveil may read.' },
   ERR_CERTIFICATE_EXPIRY: {
     hint: 'Get a new certificate from the city, put it in place of the old one and restart vault.',
+  },
+  ERR_SWAP_ON: {
+    hint: 'Turn swap off (swapoff -a, and its line in /etc/fstab), so that no picture or key is ever written to a disk; zram may stay.',
+  },
+  ERR_CORE_DUMPS: {
+    hint: 'Write no program to /proc/sys/kernel/core_pattern (sysctl kernel.core_pattern=core): such a program gets memory whatever limit is set.',
   },
   ERR_CLOCK_UNSYNCHRONIZED: {
     hint: 'Run chrony or systemd-timesyncd against a time server that the box can reach; evidence names the state of the clock.',
@@ -155,6 +164,9 @@ export const EXCHANGE_ERRORS = {
 
   // cli/
   ERR_USAGE: { exit: 2, hint: 'Run `roadveil --help`, or `roadveil VERB --help` for one verb.' },
+  ERR_UNHEALTHY: {
+    hint: 'Do what stands below each fault, and run `roadveil doctor` again.',
+  },
   ERR_ALREADY_THERE: {
     hint: 'Nothing was overwritten: name an empty folder, or move the old files away first.',
   },

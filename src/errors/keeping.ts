@@ -93,7 +93,13 @@ export const KEEPING_ERRORS = {
     hint: 'The database library is not the one that Roadveil was built with; reinstall it.',
   },
   ERR_STORE_CORRUPT: {
-    hint: 'The store is damaged: stop Roadveil, keep a copy of the file, and restore or replace it.',
+    hint: 'The store is damaged: the next start of the vault saves what is intact into a new one. Check the disk (dmesg, smartctl).',
+  },
+  ERR_STORE_SALVAGED: {
+    hint: 'Check the disk (dmesg, smartctl), and keep a copy of the folder NAME.damaged if something in it is needed: it is purged after 30 days.',
+  },
+  ERR_STORE_ROLLED_BACK: {
+    hint: 'Find out who put an old copy of the store back, or what the disk lost; the city raises an alarm, too. What is missing is in no other place here.',
   },
   ERR_STORE_FULL: {
     hint: 'Nothing that was stored is lost. Free disk space or raise store.maxSizeMiB, and check why the city sends no receipts.',

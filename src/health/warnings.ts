@@ -25,9 +25,32 @@ export interface Condition {
   readonly selftest: 'running' | 'passed' | 'failed' | undefined
   /** Violations of which nothing was kept because a frame could not be checked. */
   readonly uncheckedRedactions: number
+  /** Violations of which nothing was kept because something was found again after redaction. */
+  readonly unverifiedRedactions: number
   readonly broker: { readonly connected: boolean; readonly code: string | null }
   readonly outbox: { readonly count: number; readonly oldestAt: EpochMs | null }
-  readonly store: { readonly bytes: number; readonly maxBytes: number }
+  readonly store: {
+    readonly bytes: number
+    readonly maxBytes: number
+    /** Evidence without a receipt whose bytes, or the key of whose day, cannot be read. */
+    readonly damaged: number
+    readonly keyless: number
+    /** Rows of the audit log that the store had when it was last used, and has no more. */
+    readonly missingRows: number
+    /** Damaged stores that were set aside. */
+    readonly setAsides: readonly {
+      readonly at: string
+      readonly saved: number
+      readonly lost: readonly string[]
+      readonly unnamed: number
+    }[]
+  }
+  /** What the disk of the store has left; undefined where that cannot be read. */
+  readonly disk: { readonly freeBytes: number; readonly freeFiles: number | null } | undefined
+  /** What is wrong with the audit log. */
+  readonly auditFault: string | undefined
+  /** What is wrong with how the database key lies on the disk. */
+  readonly key: { readonly code: ErrorCode; readonly message: string } | undefined
   readonly clock: ClockState
   /** Files and when the certificates in them expire. */
   readonly certificates: readonly { readonly file: string; readonly expiresAt: EpochMs | undefined }[]
@@ -39,11 +62,15 @@ const DAY_MS = 24 * HOUR_MS
 const BACKLOG_MS = HOUR_MS
 const FULL_SHARE = 0.8
 const EXPIRY_DAYS = 30
+/** Evidence, its way through the log, and what deleting needs. */
+const LEAST_FREE_BYTES = 32 * 1024 * 1024
+const LEAST_FREE_FILES = 16
 
 /** Everything that a person should look at now, worst first. Holds nothing personal. */
 export function judgeCondition(condition: Condition, now: EpochMs): Warning[] {
   return [
     ...judgeStore(condition),
+    ...judgeRecords(condition),
     ...judgeCameras(condition),
     ...judgeDelivery(condition, now),
     ...judgeCertificates(condition, now),
@@ -51,13 +78,53 @@ export function judgeCondition(condition: Condition, now: EpochMs): Warning[] {
   ]
 }
 
-function judgeStore({ store }: Condition): Warning[] {
+function judgeStore({ store, disk }: Condition): Warning[] {
+  const warnings = judgeDamage(store)
   const share = store.bytes / store.maxBytes
-  if (share < FULL_SHARE) return []
-  return [warning('ERR_STORE_NEARLY_FULL', `the store is ${Math.floor(share * 100)} % full`)]
+  if (share >= FULL_SHARE)
+    warnings.push(warning('ERR_STORE_NEARLY_FULL', `the store is ${Math.floor(share * 100)} % full`))
+  return disk ? [...warnings, ...judgeDisk(disk)] : warnings
 }
 
-function judgeCameras({ vision, cameras, selftest, uncheckedRedactions }: Condition): Warning[] {
+function judgeDamage({ damaged, keyless, missingRows, setAsides }: Condition['store']): Warning[] {
+  const warnings: Warning[] = []
+  if (damaged > 0) warnings.push(warning('ERR_STORE_CORRUPT', `${damaged} evidence cannot be read any more`))
+  if (keyless > 0) warnings.push(warning('ERR_DAY_KEY', `the keys of ${keyless} evidence are gone`))
+  if (missingRows > 0)
+    warnings.push(
+      warning('ERR_STORE_ROLLED_BACK', `the store has gone back by ${missingRows} rows of its audit log`),
+    )
+  for (const { at, saved, lost, unnamed } of setAsides) {
+    const more = unnamed === 0 ? '' : `, and up to ${unnamed} more that nothing names`
+    const message = `the store was damaged on ${at.slice(0, 10)}: ${saved} evidence were saved, ${lost.length} were not${more}`
+    warnings.push(warning('ERR_STORE_SALVAGED', message))
+  }
+  return warnings
+}
+
+/** Also what a look at the disk without a running vault is judged by. */
+export function judgeDisk({ freeBytes, freeFiles }: NonNullable<Condition['disk']>): Warning[] {
+  const warnings: Warning[] = []
+  if (freeBytes < LEAST_FREE_BYTES)
+    warnings.push(
+      warning('ERR_DISK_FULL', `the disk of the store has ${Math.floor(freeBytes / 1e6)} MB left`),
+    )
+  if (freeFiles !== null && freeFiles < LEAST_FREE_FILES)
+    warnings.push(
+      warning('ERR_DISK_FULL', `the disk of the store has room for ${freeFiles} more files (inodes)`),
+    )
+  return warnings
+}
+
+function judgeRecords({ auditFault, key }: Condition): Warning[] {
+  return [
+    ...(auditFault === undefined ? [] : [warning('ERR_AUDIT_BROKEN', auditFault)]),
+    ...(key ? [warning(key.code, key.message)] : []),
+  ]
+}
+
+function judgeCameras(condition: Condition): Warning[] {
+  const { vision, cameras, selftest, uncheckedRedactions, unverifiedRedactions } = condition
   if (!vision.connected) return [warning('ERR_VISION_GONE', 'the vision process is not connected')]
   const untrusted =
     selftest === 'failed'
@@ -70,23 +137,36 @@ function judgeCameras({ vision, cameras, selftest, uncheckedRedactions }: Condit
         ? warning(code, `camera ${camera} is down`)
         : warning('ERR_CAMERA_DOWN', `camera ${camera} is down`),
     )
-  if (uncheckedRedactions === 0) return [...untrusted, ...down]
+  const failed = [
+    ['ERR_REDACTION_UNVERIFIED', unverifiedRedactions],
+    ['ERR_REDACTION_UNCHECKED', uncheckedRedactions],
+  ] as const
   return [
     ...untrusted,
     ...down,
-    warning(
-      'ERR_REDACTION_UNCHECKED',
-      `${uncheckedRedactions} violations left no evidence since the start of vision`,
-    ),
+    ...failed
+      .filter(([, count]) => count > 0)
+      .map(([code, count]) =>
+        warning(
+          code,
+          `${count} violations left no evidence since the start of vision (${ERROR_WORDS[code]})`,
+        ),
+      ),
   ]
 }
 
 function judgeDelivery({ broker, outbox }: Condition, now: EpochMs): Warning[] {
-  const warnings: Warning[] = []
+  const warnings = judgeBacklog({ outbox }, now)
   if (!broker.connected) {
     const code = broker.code ?? undefined
     warnings.push(warning(isKnown(code) ? code : 'ERR_BROKER_LOST', 'the broker is not connected'))
   }
+  return warnings
+}
+
+/** Also for a look without a running vault. */
+export function judgeBacklog({ outbox }: Pick<Condition, 'outbox'>, now: EpochMs): Warning[] {
+  const warnings: Warning[] = []
   const ageMs = outbox.oldestAt === null ? 0 : now - outbox.oldestAt
   if (outbox.count > 0 && ageMs > BACKLOG_MS) {
     const hours = Math.floor(ageMs / HOUR_MS)
@@ -97,7 +177,11 @@ function judgeDelivery({ broker, outbox }: Condition, now: EpochMs): Warning[] {
   return warnings
 }
 
-function judgeCertificates({ certificates }: Condition, now: EpochMs): Warning[] {
+/** Also for a look without a running vault. */
+export function judgeCertificates(
+  { certificates }: Pick<Condition, 'certificates'>,
+  now: EpochMs,
+): Warning[] {
   return certificates.flatMap(({ file, expiresAt }) => {
     if (expiresAt === undefined) {
       return [warning('ERR_CERTIFICATE_UNREADABLE', `there is no certificate to read in ${file}`)]
@@ -109,7 +193,8 @@ function judgeCertificates({ certificates }: Condition, now: EpochMs): Warning[]
   })
 }
 
-function judgeClock({ clock }: Condition): Warning[] {
+/** Also for a look without a running vault. */
+export function judgeClock({ clock }: Pick<Condition, 'clock'>): Warning[] {
   if (clock.synchronized === true) return []
   const message =
     clock.synchronized === null
@@ -117,6 +202,11 @@ function judgeClock({ clock }: Condition): Warning[] {
       : `the clock is not synchronized (${clock.source})`
   return [warning('ERR_CLOCK_UNSYNCHRONIZED', message)]
 }
+
+const ERROR_WORDS = {
+  ERR_REDACTION_UNVERIFIED: 'found again after redaction',
+  ERR_REDACTION_UNCHECKED: 'a frame could not be checked',
+} as const
 
 function isKnown(code: string | undefined): code is ErrorCode {
   return code !== undefined && Object.hasOwn(ERRORS, code)

@@ -14,9 +14,12 @@ export interface Cutoffs {
   readonly auditBefore: EpochMs
   readonly logsBefore: EpochMs
   readonly certificatesBefore: EpochMs
+  readonly setAsideBefore: EpochMs
 }
 
 const DAY_MS = 86_400_000
+/** How long a damaged store stays beside the one that took its place: time to look at the disk, and to get something off it. */
+const SET_ASIDE_DAYS = 30
 /** Time services move a clock back by seconds; that alone is no reason to distrust it. */
 const CLOCK_TOLERANCE_MS = 5 * 60_000
 
@@ -27,13 +30,18 @@ export function cutoffsAt(policy: RetentionPolicy, now: EpochMs): Cutoffs {
     auditBefore: now - policy.auditDays * DAY_MS,
     logsBefore: now - policy.logDays * DAY_MS,
     certificatesBefore: now - policy.certificateDays * DAY_MS,
+    setAsideBefore: now - SET_ASIDE_DAYS * DAY_MS,
   }
 }
 
-/** False when the clock shows a time from before this program existed, or from before something that was recorded already. */
+/**
+ * False when the clock shows a time from before this program existed, or from before something that was recorded already: unless a time
+ * server keeps it, because what was recorded while it was years ahead must not keep it from being believed for years.
+ */
 export function isPlausible(
   now: EpochMs,
-  known: { readonly builtAt: EpochMs; readonly newestAt: EpochMs | undefined },
+  known: { readonly builtAt: EpochMs; readonly newestAt: EpochMs | undefined; readonly isKept?: boolean },
 ): boolean {
-  return now >= Math.max(known.builtAt, known.newestAt ?? known.builtAt) - CLOCK_TOLERANCE_MS
+  const least = known.isKept ? known.builtAt : Math.max(known.builtAt, known.newestAt ?? known.builtAt)
+  return now >= least - CLOCK_TOLERANCE_MS
 }

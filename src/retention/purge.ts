@@ -13,6 +13,8 @@ export interface ExpiringStore {
   deleteTombstones(before: EpochMs): Deleted
   cutAudit(before: EpochMs, at: EpochMs): Deleted
   deleteCertificates(before: EpochMs): Deleted
+  /** Removes damaged stores that were set aside before `before`. */
+  deleteSetAsides(before: EpochMs): Deleted
   /** Destroys the outer keys that no evidence needs any more. */
   destroyDayKeys(at: EpochMs): Deleted
   /** Audits a purge, notes it as the job's last run, and keeps its certificate. */
@@ -43,6 +45,7 @@ export interface Purged {
   readonly logs: number
   readonly certificates: number
   readonly dayKeys: number
+  readonly damagedStores: number
   /** False when the clock was not believed and nothing was deleted by age. */
   readonly clockPlausible: boolean
 }
@@ -54,6 +57,8 @@ export interface PurgeDeps {
   readonly logDirectory?: string
   /** When this program was built: no right clock is behind it. */
   readonly builtAt: EpochMs
+  /** Whether a time server keeps the clock, as whoever asks it says; where nobody asks, it counts as not. */
+  readonly isClockKept?: () => Promise<boolean>
   /** Signs a purge certificate. */
   readonly sign: (account: PurgeAccount) => Uint8Array
   readonly logger: Logger
@@ -69,18 +74,20 @@ export const PURGE_JOB = 'purge'
  * Throws the store's coded errors; what was deleted before that stays deleted.
  */
 export async function purge(
-  { store, policy, logDirectory, builtAt, sign, logger }: PurgeDeps,
+  { store, policy, logDirectory, builtAt, isClockKept, sign, logger }: PurgeDeps,
   now: EpochMs,
 ): Promise<Purged> {
-  const clockPlausible = isPlausible(now, { builtAt, newestAt: store.newestAt() })
+  const isKept = (await isClockKept?.()) ?? false
+  const clockPlausible = isPlausible(now, { builtAt, newestAt: store.newestAt(), isKept })
   const evidence = store.deleteDelivered(now)
   const dayKeys = store.destroyDayKeys(now)
-  let [tombstones, auditRows, logs, certificates] = [NONE, NONE, NONE, NONE]
+  let [tombstones, auditRows, logs, certificates, damagedStores] = [NONE, NONE, NONE, NONE, NONE]
   if (clockPlausible) {
     const cutoffs = cutoffsAt(policy, now)
     tombstones = store.deleteTombstones(cutoffs.tombstonesBefore)
     auditRows = store.cutAudit(cutoffs.auditBefore, now)
     certificates = store.deleteCertificates(cutoffs.certificatesBefore)
+    damagedStores = store.deleteSetAsides(cutoffs.setAsideBefore)
     if (logDirectory !== undefined) logs = await purgeLogs(logDirectory, cutoffs.logsBefore, logger)
   } else {
     logger.warn('the clock is behind what was recorded: nothing is purged by age', {
@@ -96,6 +103,7 @@ export async function purge(
     logs: logs.count,
     certificates: certificates.count,
     dayKeys: dayKeys.count,
+    damagedStores: damagedStores.count,
   }
   const deletions = [
     ...deletionOf('tombstones', tombstones),
@@ -103,6 +111,7 @@ export async function purge(
     ...deletionOf('log-files', logs),
     ...deletionOf('certificates', certificates),
     ...deletionOf('day-keys', dayKeys),
+    ...deletionOf('damaged-stores', damagedStores),
   ]
   const details = clockPlausible ? counts : { ...counts, code: 'ERR_CLOCK_WRONG' }
   store.recordPurge(PURGE_JOB, { details, deletions, clockPlausible, sign }, now)

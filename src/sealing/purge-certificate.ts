@@ -24,7 +24,15 @@ export const purgeCertificateSchema = z.strictObject({
   deletions: z
     .array(
       z.strictObject({
-        kind: z.enum(['evidence', 'tombstones', 'audit-rows', 'log-files', 'certificates', 'day-keys']),
+        kind: z.enum([
+          'evidence',
+          'tombstones',
+          'audit-rows',
+          'log-files',
+          'certificates',
+          'day-keys',
+          'damaged-stores',
+        ]),
         count: z.int().min(1),
         from: instant,
         to: instant,

@@ -23,6 +23,10 @@ export interface AuditCheck {
   readonly rows: number
   /** In the order of the log, at most `MAX_FAULTS`. */
   readonly faults: readonly AuditFault[]
+  /** The last row that says that the log was saved from a damaged store, which may have taken rows; 0 where none does. */
+  readonly salvagedAt: number
+  /** Rows that are missing, and that such a row names. */
+  readonly lost: number
 }
 
 /** Beyond this it is clear enough that the log is worth nothing. */
@@ -50,6 +54,25 @@ export function followChain(anchor: AuditMark): ChainCheck {
   }
   let before = anchor
   let rows = 0
+  let salvagedAt = 0
+  let lost = 0
+  /** Faults of rows that are missing, with the last of them: a later row may say why. */
+  const gaps = new Map<AuditFault, number>()
+
+  const miss = (first: number, last: number): void => {
+    fault(first, 'missing', `${span(first, last)} missing`)
+    const it = faults.at(-1)
+    if (it?.sequence === first) gaps.set(it, last)
+  }
+  /** What damage took is no fault where the log says so. */
+  const explain = (spans: readonly (readonly [number, number])[]): void => {
+    for (const [gap, last] of gaps) {
+      if (!spans.some(([from, to]) => from <= gap.sequence && last <= to)) continue
+      lost += last - gap.sequence + 1
+      faults.splice(faults.indexOf(gap), 1)
+      gaps.delete(gap)
+    }
+  }
 
   return {
     take(row) {
@@ -59,11 +82,14 @@ export function followChain(anchor: AuditMark): ChainCheck {
         fault(row.sequence, 'added', `row ${row.sequence} stands before the beginning of the log`)
         return
       }
-      if (row.sequence > next) fault(next, 'missing', `${span(next, row.sequence - 1)} missing`)
+      if (row.sequence > next) miss(next, row.sequence - 1)
       else if (row.hash !== chainHash(before.hash, row)) {
         fault(next, 'changed', `row ${next} does not follow from the row before: one of the two was changed`)
       }
       before = row
+      if (row.kind !== 'store-salvaged') return
+      salvagedAt = row.sequence
+      explain(lostSpans(row.details))
     },
 
     end({ head, pruning }) {
@@ -77,7 +103,7 @@ export function followChain(anchor: AuditMark): ChainCheck {
       } else if (before.hash !== head.hash) {
         fault(head.sequence, 'changed', `row ${head.sequence}, the last one, is not the one that was written`)
       }
-      return { rows, faults: faults.sort((a, b) => a.sequence - b.sequence) }
+      return { rows, faults: faults.sort((a, b) => a.sequence - b.sequence), salvagedAt, lost }
     },
   }
 }
@@ -85,6 +111,16 @@ export function followChain(anchor: AuditMark): ChainCheck {
 function isRecorded(anchor: AuditMark, pruning: string | undefined): boolean {
   if (pruning === undefined) return anchor.sequence === 0
   return pruning === JSON.stringify({ hash: anchor.hash, through: anchor.sequence })
+}
+
+/** @param details of a `store-salvaged` row: `lostRows` is like `17 40-52`. */
+function lostSpans(details: string): (readonly [number, number])[] {
+  const { lostRows } = JSON.parse(details) as { lostRows?: unknown }
+  if (typeof lostRows !== 'string' || lostRows === '') return []
+  return lostRows.split(' ').map((each) => {
+    const [from = NaN, to = from] = each.split('-').map(Number)
+    return [from, to]
+  })
 }
 
 function span(first: number, last: number): string {

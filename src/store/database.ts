@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3-multiple-ciphers'
 import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { RoadveilError } from '../errors.ts'
+import { isRoadveilError, RoadveilError } from '../errors.ts'
 import { storeError } from './failure.ts'
 
 export type StoreDatabase = Database.Database
@@ -18,7 +18,7 @@ export interface DatabaseFile {
 
 const KEY_BYTES = 32
 /** A vault that is being replaced needs a moment to let go of the store. */
-const LOCK_WAIT_MS = 1000
+export const LOCK_WAIT_MS = 1000
 
 /**
  * What every open sets and reads back. A reopened WAL database would run at synchronous=NORMAL, which loses acknowledged rows in a
@@ -121,7 +121,7 @@ function prepareFile(file: string): void {
 }
 
 /** SQLCipher 4's format with a raw key, so that nothing is derived from it and the `sqlcipher` tool could open it too. */
-function unlock(db: StoreDatabase, key: Buffer): void {
+export function unlock(db: StoreDatabase, key: Buffer): void {
   db.pragma("cipher = 'sqlcipher'")
   db.pragma('legacy = 4')
   const raw = rawKey(key)
@@ -159,8 +159,17 @@ export function transact<T>(db: StoreDatabase, work: () => T): T {
   try {
     return db.transaction(work).immediate()
   } catch (error) {
-    throw storeError(error)
+    const coded = storeError(error)
+    if (isRoadveilError(coded, 'ERR_STORE_CORRUPT')) watchers.get(db)?.(coded)
+    throw coded
   }
+}
+
+const watchers = new WeakMap<StoreDatabase, (error: RoadveilError) => void>()
+
+/** From now on `onDamage` is called when a transaction meets damage: what it was to write cannot be written there. */
+export function watchForDamage(db: StoreDatabase, onDamage: (error: RoadveilError) => void): void {
+  watchers.set(db, onDamage)
 }
 
 /** Runs a reading `work` and throws coded errors. */

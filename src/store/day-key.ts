@@ -1,8 +1,10 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type EpochMs, iso } from '../domain/frame.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
 import { destroyKeyHalf, readKeyHalf, writeKeyHalf } from './key-half.ts'
+import type { SetAsides } from './set-aside.ts'
 import type { Space } from './space.ts'
 
 /** A key under which the keys of the evidence of one day are wrapped. */
@@ -43,7 +45,11 @@ interface Row {
 const HALF_BYTES = 32
 
 /** @param file of the database: the keys' files lie in a folder beside it. */
-export function dayKeysOf(db: StoreDatabase, file: string, space: Space): DayKeys {
+export function dayKeysOf(
+  db: StoreDatabase,
+  file: string,
+  { space, setAsides }: { readonly space: Space; readonly setAsides: Pick<SetAsides, 'list'> },
+): DayKeys {
   const columns = 'day_key_id AS id, day, half'
   const byDay = db.prepare<[string], Row>(`SELECT ${columns} FROM day_key WHERE day = ?`)
   const byId = db.prepare<[string], Row>(`SELECT ${columns} FROM day_key WHERE day_key_id = ?`)
@@ -76,6 +82,11 @@ export function dayKeysOf(db: StoreDatabase, file: string, space: Space): DayKey
     return { id, key }
   }
 
+  function orphans(): string[] {
+    const folder = `${file}.days`
+    return existsSync(folder) ? readdirSync(folder).filter((id) => !query(() => byId.get(id))) : []
+  }
+
   return {
     ofDay(at) {
       const day = dayOf(at)
@@ -92,7 +103,11 @@ export function dayKeysOf(db: StoreDatabase, file: string, space: Space): DayKey
     },
 
     destroyUnused() {
-      const rows = query(() => unused.all())
+      const damaged = setAsides.list()
+      const needed = new Set(damaged.flatMap(({ dayKeyIds }) => dayKeyIds))
+      const rows = query(() => unused.all()).filter(({ id }) => !needed.has(id))
+      // Of rows that were lost with a damaged store, which may still be asked for while it is kept.
+      if (damaged.length === 0) for (const id of orphans()) destroyKeyHalf(fileOf(id))
       for (const { id } of rows) {
         // The file first: interrupted, the row is left to say that this is to be done again.
         destroyKeyHalf(fileOf(id))

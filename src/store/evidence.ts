@@ -45,7 +45,18 @@ export interface EvidenceShelf {
 
 export function evidenceShelf(
   db: StoreDatabase,
-  { audit, space, layer }: { audit: Audit; space: Space; layer: OuterLayer },
+  {
+    audit,
+    space,
+    layer,
+    marked,
+  }: {
+    audit: Audit
+    space: Space
+    layer: OuterLayer
+    /** Called when something was stored: notes how far the store has come. */
+    marked: () => void
+  },
 ): EvidenceShelf {
   const known = db.prepare<[string, string], { sha256: string }>(
     `SELECT ciphertext_sha256 AS sha256 FROM evidence WHERE evidence_id = ?
@@ -69,7 +80,7 @@ export function evidenceShelf(
     commit({ evidenceId, manifest, ciphertextSha256, chunks }, about) {
       const at = Math.trunc(about.at)
       const cover = layer.begin(evidenceId, at)
-      return transact(db, () => {
+      const outcome = transact(db, (): 'stored' | 'already' => {
         const before = known.get(evidenceId, evidenceId)
         if (before?.sha256 === ciphertextSha256) return 'already'
         if (before)
@@ -98,6 +109,8 @@ export function evidenceShelf(
         audit.append('evidence-committed', { evidenceId, sequence, ciphertextSha256, bytes }, at)
         return 'stored'
       })
+      if (outcome === 'stored') marked()
+      return outcome
     },
 
     has(evidenceId) {

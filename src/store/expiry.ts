@@ -7,6 +7,7 @@ import { query, type StoreDatabase, transact } from './database.ts'
 import type { DayKeys } from './day-key.ts'
 import type { DeleteEvidence } from './deletion.ts'
 import type { OuterLayer } from './outer-layer.ts'
+import type { SetAsides } from './set-aside.ts'
 import type { Space } from './space.ts'
 
 /** What retention may ask of the store. Nothing here touches evidence without a receipt. */
@@ -19,6 +20,8 @@ export interface Expiry {
   cutAudit(before: EpochMs, at: EpochMs): Deleted
   /** Deletes purge certificates that were issued before `before`. */
   deleteCertificates(before: EpochMs): Deleted
+  /** Removes damaged stores that were set aside before `before`, but for what a legal hold is on. */
+  deleteSetAsides(before: EpochMs): Deleted
   /** Destroys the keys of days whose evidence is all confirmed, for good: what a hold keeps of them is moved to today's first. */
   destroyDayKeys(at: EpochMs): Deleted
   /** Audits a purge, notes it as the job's last run, and issues a certificate where anything was deleted since the last one. */
@@ -56,6 +59,7 @@ export function expiryOf(
     certificates,
     dayKeys,
     layer,
+    setAsides,
     deleteEvidence,
   }: {
     audit: Audit
@@ -63,6 +67,7 @@ export function expiryOf(
     certificates: Certificates
     dayKeys: DayKeys
     layer: OuterLayer
+    setAsides: SetAsides
     deleteEvidence: DeleteEvidence
   },
 ): Expiry {
@@ -103,6 +108,12 @@ export function expiryOf(
         return count === 0 ? NONE : { count, from, to: before }
       }),
     deleteCertificates: (before) => space.transactDeleting(() => certificates.deleteBefore(before)),
+    deleteSetAsides(before) {
+      const times = setAsides.deleteBefore(before)
+      return times.length === 0
+        ? NONE
+        : { count: times.length, from: Math.min(...times), to: Math.max(...times) }
+    },
     destroyDayKeys(at) {
       // Without room the hold keeps the key of its day for now; the others are destroyed all the same.
       unlessFull(() => layer.moveHeld(at))

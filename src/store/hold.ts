@@ -56,7 +56,8 @@ interface Row extends Hold {
   number: number
 }
 
-export function holdsOf(db: StoreDatabase, audit: Audit): Holds {
+/** @param marked called when a hold was placed: notes how far the store has come. */
+export function holdsOf(db: StoreDatabase, audit: Audit, marked: () => void): Holds {
   const columns = `case_number AS caseNumber, reason, placed_by AS "by", placed_at AS "at",
     evidence_id AS evidenceId, legal_hold.camera, legal_hold.rule_id AS ruleId,
     judged_from AS "from", judged_until AS "until"`
@@ -115,10 +116,11 @@ export function holdsOf(db: StoreDatabase, audit: Audit): Holds {
         const named = caseNumber === undefined ? {} : { caseNumber }
         audit.append('hold-placed', { evidenceId, ...named, reason, by }, at)
       })
+      marked()
     },
 
     placeOn({ camera = null, ruleId = null, from = null, until = null }, { caseNumber, reason, by, at }) {
-      return transact(db, () => {
+      const count = transact(db, () => {
         const scope = { caseNumber, evidenceId: null, camera, ruleId, from, until }
         const same = JSON.stringify(scopeOf(scope))
         if (ofCase.all(caseNumber).some((hold) => JSON.stringify(scopeOf(hold)) === same)) {
@@ -139,6 +141,8 @@ export function holdsOf(db: StoreDatabase, audit: Audit): Holds {
         audit.append('hold-placed', { ...scopeOf(scope), reason, by }, at)
         return fitting.get(lastInsertRowid)?.count ?? 0
       })
+      marked()
+      return count
     },
 
     release(evidenceId, { caseNumber, ...act }) {

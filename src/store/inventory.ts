@@ -32,6 +32,9 @@ export interface StoreCounts {
   readonly oldestPendingAt: EpochMs | null
   /** Of the ciphertexts that are stored. */
   readonly bytes: number
+  /** Without a receipt, and not readable any more: its bytes, or the key of its day. */
+  readonly damaged: number
+  readonly keyless: number
 }
 
 /** What the store holds. */
@@ -64,7 +67,9 @@ export function inventoryOf(db: StoreDatabase): Inventory {
     `SELECT count(*) FILTER (WHERE delivered_at IS NULL) AS pending,
       (SELECT count(DISTINCT sequence) FROM held) AS holds, (SELECT count(*) FROM tombstone) AS tombstones,
       min(committed_at) FILTER (WHERE delivered_at IS NULL) AS oldestPendingAt,
-      coalesce(sum(ciphertext_bytes), 0) AS bytes FROM evidence`,
+      coalesce(sum(ciphertext_bytes), 0) AS bytes,
+      (SELECT count(*) FROM outbox WHERE last_error = 'ERR_STORE_CORRUPT') AS damaged,
+      (SELECT count(*) FROM outbox WHERE last_error = 'ERR_DAY_KEY') AS keyless FROM evidence`,
   )
   const none: StoreCounts = {
     pending: 0,
@@ -72,6 +77,8 @@ export function inventoryOf(db: StoreDatabase): Inventory {
     tombstones: 0,
     oldestPendingAt: null,
     bytes: 0,
+    damaged: 0,
+    keyless: 0,
   }
 
   return {

@@ -192,6 +192,9 @@ const MIGRATIONS = [
   `,
 ]
 
+/** The version of a store that this program has written. */
+export const VERSION_NOW = MIGRATIONS.length
+
 /** Brings the store to this program's version, each step whole or not at all. Throws ERR_STORE_VERSION for a newer store. */
 export function migrate(db: StoreDatabase): void {
   const version = db.pragma('user_version', { simple: true }) as number

@@ -1,22 +1,38 @@
-import { RoadveilError } from '../errors.ts'
+import Database from 'better-sqlite3-multiple-ciphers'
+import { existsSync, rmSync } from 'node:fs'
+import type { EpochMs } from '../domain/frame.ts'
+import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Audit, auditOf } from './audit.ts'
 import { type Certificates, certificatesOf } from './certificate.ts'
 import { type Checkpoints, checkpointsOf } from './checkpoint.ts'
 import { type Commands, commandsOf } from './command.ts'
-import { type DatabaseFile, openDatabase, type StoreDatabase } from './database.ts'
+import {
+  type DatabaseFile,
+  LOCK_WAIT_MS,
+  openDatabase,
+  query,
+  type StoreDatabase,
+  transact,
+  unlock,
+  watchForDamage,
+} from './database.ts'
 import { dayKeysOf } from './day-key.ts'
 import { evidenceDeletion } from './deletion.ts'
 import { type EvidenceShelf, evidenceShelf } from './evidence.ts'
 import { type Expiry, expiryOf } from './expiry.ts'
 import { storeError } from './failure.ts'
 import { type Holds, holdsOf } from './hold.ts'
-import { type Inventory, inventoryOf } from './inventory.ts'
-import { migrate } from './migrations.ts'
+import { type Inventory, inventoryOf, type StoreCounts } from './inventory.ts'
+import { markOf } from './mark.ts'
+import { keepHead } from './head.ts'
+import { migrate, VERSION_NOW } from './migrations.ts'
 import { type Outbox, outboxOf } from './outbox.ts'
 import { outerLayerOf } from './outer-layer.ts'
 import { type Resends, resendsOf } from './resend.ts'
+import { distrust, findDamage, finishSalvage, isDamage, salvageStore } from './salvage.ts'
 import { type Selftests, selftestsOf } from './selftest.ts'
+import { type SetAside, setAsidesOf } from './set-aside.ts'
 import { spaceOf } from './space.ts'
 import { type Subjects, subjectsOf } from './subject.ts'
 
@@ -34,38 +50,77 @@ export interface Store extends Disposable {
   readonly resends: Resends
   readonly selftests: Selftests
   readonly subjects: Subjects
+  readonly damage: {
+    /** Rows of the audit log that the store had when it was last used, and has no more: an old copy of it was put back. */
+    readonly missingRows: number
+    /** Damaged stores that were set aside, oldest first. */
+    setAsides(): readonly SetAside[]
+  }
+}
+
+export interface OpenOptions extends DatabaseFile {
+  /** Whose receipts settle. */
+  readonly deviceId: string
+  readonly logger?: Logger
+  /** To save what is intact from a store that is damaged; without it, such a store is refused. */
+  readonly salvage?: { readonly at: EpochMs }
+  /** Called when a transaction meets damage that opening did not: the next start salvages the store. */
+  readonly onDamage?: (error: RoadveilError) => void
 }
 
 /**
  * Opens the store of one box, or makes it. Only one process at a time can have it open.
  *
- * Throws what `openDatabase` does, ERR_STORE_VERSION, ERR_STORE_CORRUPT.
+ * Throws what `openDatabase` does, ERR_STORE_VERSION, ERR_STORE_CORRUPT, and where it salvages what `salvageStore` throws.
  */
-export function openStore({
-  deviceId,
-  logger,
-  ...file
-}: DatabaseFile & {
-  /** Whose receipts settle. */
-  readonly deviceId: string
-  readonly logger?: Logger
-}): Store {
+export function openStore(options: OpenOptions): Store {
+  const { salvage, logger } = options
+  finishSalvage(options.file)
+  if (!salvage) return openWhole(options)
+  const found = findDamage(options)
+  if (found) salvageStore(options, found, { ...salvage, logger })
+  try {
+    return openWhole(options)
+  } catch (error) {
+    if (found || !isRoadveilError(error) || !isDamage(error, options)) throw error
+    salvageStore(options, 'ERR_STORE_CORRUPT', { ...salvage, logger })
+    return openWhole(options)
+  }
+}
+
+function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store {
   const db = openDatabase(file)
   try {
     migrate(db)
     checkIntegrity(db)
     const audit = auditOf(db)
     const space = spaceOf(db, file.file, logger)
+    space.checkpoint()
+    keepHead(file.file, file.key)
     space.restoreBallast()
-    const dayKeys = dayKeysOf(db, file.file, space)
+    const setAsides = setAsidesOf(file.file)
+    const dayKeys = dayKeysOf(db, file.file, { space, setAsides })
     const layer = outerLayerOf(db, dayKeys)
     const certificates = certificatesOf(db, audit)
     const deleteEvidence = evidenceDeletion(db, audit)
-    const expiry = expiryOf(db, { audit, space, certificates, dayKeys, layer, deleteEvidence })
+    const expiry = expiryOf(db, { audit, space, certificates, dayKeys, layer, setAsides, deleteEvidence })
+    const mark = marking(db, file.file, audit)
+    if (mark.missing > 0) {
+      const message = `the store has gone back by ${mark.missing} rows of its audit log`
+      logger?.error('the store is not the latest', {
+        error: new RoadveilError('ERR_STORE_ROLLED_BACK', message),
+      })
+    }
+    const notice = (error: RoadveilError, isMuch = true): void => {
+      distrust(file.file)
+      if (isMuch) onDamage?.(error)
+    }
+    watchForDamage(db, notice)
+    const outbox = outboxOf(db, { deviceId, audit, space, layer, deleteEvidence })
     return {
-      evidence: evidenceShelf(db, { audit, space, layer }),
-      outbox: outboxOf(db, { deviceId, audit, space, layer, deleteEvidence }),
-      holds: holdsOf(db, audit),
+      evidence: evidenceShelf(db, { audit, space, layer, marked: mark.note }),
+      outbox: distrusting(outbox, notice),
+      holds: holdsOf(db, audit, mark.note),
       audit,
       checkpoints: checkpointsOf(db, audit),
       certificates,
@@ -75,12 +130,94 @@ export function openStore({
       subjects: subjectsOf(db, { audit, space, certificates, expiry, deleteEvidence }),
       resends: resendsOf(db),
       selftests: selftestsOf(db, audit),
+      damage: { missingRows: mark.missing, setAsides: () => setAsides.list() },
       [Symbol.dispose]: () => void db.close(),
     }
   } catch (error) {
     db.close()
     throw storeError(error)
   }
+}
+
+/** What a store has, as a look at it says that changes nothing. */
+export interface StoreLook {
+  /** undefined for a store of an earlier version, which the next start brings up to date. */
+  readonly counts: StoreCounts | undefined
+  readonly setAsides: readonly SetAside[]
+}
+
+/**
+ * Looks into a store that no vault has open, and leaves it as it is. undefined where there is none yet.
+ *
+ * Throws ERR_STORE_CORRUPT where the next start will salvage it, ERR_STORE_LOCKED, ERR_STORE_KEY, ERR_STORE_VERSION for a newer one,
+ * ERR_STORE_IO.
+ */
+export function lookIntoStore({ file, key }: Pick<DatabaseFile, 'file' | 'key'>): StoreLook | undefined {
+  if (!existsSync(file)) return undefined
+  // What SQLite makes to read a log, where there is none.
+  const made = [`${file}-shm`, `${file}-wal`].filter((each) => !existsSync(each))
+  const db = new Database(file, { readonly: true, timeout: LOCK_WAIT_MS })
+  try {
+    unlock(db, key)
+    const version = db.pragma('user_version', { simple: true }) as number
+    if (version > VERSION_NOW)
+      throw new RoadveilError('ERR_STORE_VERSION', `the store has version ${version}`)
+    const isNow = version === VERSION_NOW
+    if (isNow) checkIntegrity(db)
+    const counts = isNow ? inventoryOf(db).counts() : undefined
+    // Only now: while another process writes it, a log looks damaged.
+    if (findDamage({ file })) throw new RoadveilError('ERR_STORE_CORRUPT', 'the store is damaged')
+    return { counts, setAsides: setAsidesOf(file).list() }
+  } catch (error) {
+    if (!isDamage(storeError(error), { file, key })) throw storeError(error)
+    throw new RoadveilError('ERR_STORE_CORRUPT', 'the store is damaged', { cause: error })
+  } finally {
+    db.close()
+    for (const each of made) rmSync(each, { force: true })
+  }
+}
+
+/** Compares the store with the mark beside it, and notes there how far it comes from now on. */
+function marking(
+  db: StoreDatabase,
+  file: string,
+  audit: Audit,
+): { readonly missing: number; readonly note: () => void } {
+  const mark = markOf(file)
+  const counter = db.prepare<[], { sequence: number }>('SELECT last_sequence AS sequence FROM meta')
+  const sequenceNow = (): number => query(() => counter.get())?.sequence ?? 0
+  const before = mark.read()
+  const { logId, head } = audit.ends()
+  const isSame = before?.logId === logId
+  if (isSame && before.sequence > sequenceNow())
+    transact(db, () => db.prepare('UPDATE meta SET last_sequence = ?').run(before.sequence))
+  return {
+    missing: isSame ? Math.max(0, before.auditSequence - head.sequence) : 0,
+    note() {
+      const ends = audit.ends()
+      mark.write({ sequence: sequenceNow(), auditSequence: ends.head.sequence, logId: ends.logId })
+    },
+  }
+}
+
+/** Of so much evidence that cannot be read, more is damaged than its own pages. */
+const MUCH = 3
+
+/** Evidence that cannot be read is set aside by the next start, and keeps no other from being delivered until then. */
+function distrusting(outbox: Outbox, onDamage: (error: RoadveilError, isMuch: boolean) => void): Outbox {
+  const unreadable = new Set<string>()
+  const watched =
+    <R extends unknown[], T>(read: (evidenceId: string, ...rest: R) => T) =>
+    (evidenceId: string, ...rest: R): T => {
+      try {
+        return read(evidenceId, ...rest)
+      } catch (error) {
+        if (isRoadveilError(error, 'ERR_STORE_CORRUPT'))
+          onDamage(error, unreadable.add(evidenceId).size >= MUCH)
+        throw error
+      }
+    }
+  return { ...outbox, manifest: watched(outbox.manifest), chunk: watched(outbox.chunk) }
 }
 
 /**

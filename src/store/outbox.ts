@@ -1,6 +1,6 @@
 import type { EpochMs } from '../domain/frame.ts'
 import type { Receipt } from '../domain/receipt.ts'
-import { RoadveilError } from '../errors.ts'
+import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Audit } from './audit.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
 import type { DeleteEvidence } from './deletion.ts'
@@ -91,7 +91,11 @@ export function outboxOf(
   )
   const leave = db.prepare<[number]>('DELETE FROM outbox WHERE sequence = ?')
 
-  function settleStored({ evidenceId, ciphertextSha256, status, keyId }: Receipt, at: EpochMs): Settlement {
+  function settleStored(
+    { evidenceId, ciphertextSha256, status, keyId }: Receipt,
+    at: EpochMs,
+    keep = false,
+  ): Settlement {
     const evidence = standing.get(evidenceId)
     const known = evidence ?? buried.get(evidenceId)
     if (!known) throw unknown(evidenceId)
@@ -106,13 +110,23 @@ export function outboxOf(
       return 'held'
     }
     audit.append('evidence-delivered', { evidenceId, sequence, status, keyId }, at)
-    if (evidence.held === 0) {
+    if (evidence.held === 0 && !keep) {
       deleteEvidence({ sequence, evidenceId, deliveredAt: at, receiptKeyId: keyId }, at)
       return 'deleted'
     }
     markDelivered.run(at, keyId, sequence)
     leave.run(sequence)
     return 'held'
+  }
+
+  /** Where its bytes cannot be deleted because they are damaged, the city's word must not be lost with them. */
+  function settleOrMark(receipt: Receipt, at: EpochMs): Settlement {
+    try {
+      return space.transactDeleting(() => settleStored(receipt, at))
+    } catch (error) {
+      if (isRoadveilError(error, 'ERR_STORE_CORRUPT')) transact(db, () => settleStored(receipt, at, true))
+      throw error
+    }
   }
 
   return {
@@ -139,7 +153,7 @@ export function outboxOf(
         throw new RoadveilError('ERR_RECEIPT_MISMATCH', 'the receipt is for another device')
       }
       if (receipt.status !== 'stored' && receipt.status !== 'duplicate') return 'kept'
-      const settlement = space.transactDeleting(() => settleStored(receipt, Math.trunc(at)))
+      const settlement = settleOrMark(receipt, Math.trunc(at))
       if (settlement === 'deleted') space.checkpoint()
       return settlement
     },

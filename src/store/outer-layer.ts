@@ -3,6 +3,7 @@ import type { EpochMs } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
 import { type DayKeys, dayOf } from './day-key.ts'
+import { spareKeeper } from './spare.ts'
 
 /**
  * The layer around the sealed bytes of every evidence that can be taken away for good: they are encrypted once more with a key of
@@ -59,6 +60,7 @@ const GCM = { authTagLength: TAG_BYTES }
 
 export function outerLayerOf(db: StoreDatabase, dayKeys: DayKeys): OuterLayer {
   const insert = db.prepare<[number, string, Buffer]>('INSERT INTO evidence_key VALUES (?, ?, ?)')
+  const keepSpare = spareKeeper(db)
   const rewrap = db.prepare<[string, Buffer, number]>(
     'UPDATE evidence_key SET day_key_id = ?, wrapped = ? WHERE sequence = ?',
   )
@@ -102,6 +104,7 @@ export function outerLayerOf(db: StoreDatabase, dayKeys: DayKeys): OuterLayer {
 
     keep(sequence, { dayKeyId, wrapped }) {
       insert.run(sequence, dayKeyId, wrapped)
+      keepSpare(sequence)
     },
 
     open({ evidenceId, bytes, dayKeyId, wrapped }, index) {
@@ -124,6 +127,7 @@ export function outerLayerOf(db: StoreDatabase, dayKeys: DayKeys): OuterLayer {
           if (!dayKeys.find(row.dayKeyId)) continue
           const key = unwrap(row)
           rewrap.run(today.id, wrapKey(key, today.key, row.evidenceId), row.sequence)
+          keepSpare(row.sequence)
           key.fill(0)
         }
       })

@@ -5,6 +5,7 @@ import { RoadveilError } from '../errors.ts'
 import { type AuditDetails, auditOf } from './audit.ts'
 import { type DatabaseFile, leaveWal, openDatabase, rekeyCopy, type StoreDatabase } from './database.ts'
 import { fileError } from './failure.ts'
+import { dropHead } from './head.ts'
 import { migrate } from './migrations.ts'
 import { sync } from './sync.ts'
 
@@ -40,6 +41,7 @@ export async function rekeyStore(
     await prepare()
     makeCopy(file, copy, store.key, newKey)
     finishCopy({ ...store, file: copy, key: newKey }, record, at)
+    dropHead(file)
     renameSync(copy, file)
     sync(dirname(file))
   } catch (error) {

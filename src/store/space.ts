@@ -1,4 +1,14 @@
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
@@ -12,7 +22,7 @@ import { query, type StoreDatabase, transact } from './database.ts'
 export interface Space {
   /** Throws ERR_STORE_FULL when evidence of so many bytes would eat into the reserve. To be called inside its transaction. */
   demand(bytes: number): void
-  /** Runs a deleting transaction; on a full disk gives up the ballast and tries once more. */
+  /** Runs a deleting transaction; on a full disk gives up ballast, piece by piece, until there is room for it. */
   transactDeleting<T>(work: () => T): T
   /** Gives some 2 MB of free pages back to the file system. Returns false when there are none left. */
   compact(): boolean
@@ -27,6 +37,7 @@ export interface Space {
 
 /** Deleting evidence overwrites it, and the log must take that first: this is room for evidence of some 12 MB. */
 const BALLAST_BYTES = 16 * 1024 * 1024
+const BALLAST_STEP_BYTES = 4 * 1024 * 1024
 /** Putting the ballast back must not fill the disk again. */
 const BALLAST_ROOM_BYTES = 2 * BALLAST_BYTES
 const RESERVE_BYTES = 1024 * 1024
@@ -36,6 +47,7 @@ const VACUUM_STEP_PAGES = 512
 
 export function spaceOf(db: StoreDatabase, file: string, logger: Logger | undefined): Space {
   const ballast = `${file}.ballast`
+  let isGivenUp = false
   const pragma = (name: string): number => db.pragma(name, { simple: true }) as number
   const pageBytes = pragma('page_size')
 
@@ -44,14 +56,33 @@ export function spaceOf(db: StoreDatabase, file: string, logger: Logger | undefi
     return bavail * bsize
   }
 
+  const ballastBytes = (): number => (existsSync(ballast) ? statSync(ballast).size : 0)
+
   function withBallast<T>(work: () => T): T {
+    for (;;) {
+      try {
+        return work()
+      } catch (error) {
+        const left = ballastBytes()
+        if (!isRoadveilError(error, 'ERR_STORE_FULL') || left === 0) throw error
+        if (!isGivenUp) logger?.warn('the disk is full: gives up ballast so that deleting works', { error })
+        isGivenUp = true
+        // No more than is needed: others would take the rest, and the next receipt needs some, too.
+        if (left > BALLAST_STEP_BYTES) truncateSync(ballast, left - BALLAST_STEP_BYTES)
+        else rmSync(ballast)
+      }
+    }
+  }
+
+  /** Brings the ballast to its size again, as far as there is room. */
+  function grow(): void {
     try {
-      return work()
+      for (let size = ballastBytes(); size < BALLAST_BYTES; size += BALLAST_STEP_BYTES)
+        appendNoise(ballast, Math.min(BALLAST_STEP_BYTES, BALLAST_BYTES - size))
+      isGivenUp = false
     } catch (error) {
-      if (!isRoadveilError(error, 'ERR_STORE_FULL') || !existsSync(ballast)) throw error
-      rmSync(ballast)
-      logger?.warn('the disk is full: gave up the ballast so that deleting works', { error })
-      return work()
+      if (!isGivenUp)
+        logger?.warn('no room for the ballast that keeps deleting possible on a full disk', { error })
     }
   }
 
@@ -84,6 +115,8 @@ export function spaceOf(db: StoreDatabase, file: string, logger: Logger | undefi
     checkpoint() {
       try {
         withBallast(() => query(() => db.pragma('wal_checkpoint(TRUNCATE)')))
+        // The room that the log had, before anybody else takes it.
+        if (isGivenUp) grow()
       } catch (error) {
         // The log keeps what it could not move, safe and encrypted, and the next checkpoint moves it.
         if (!isRoadveilError(error, 'ERR_STORE_FULL')) throw error
@@ -92,24 +125,17 @@ export function spaceOf(db: StoreDatabase, file: string, logger: Logger | undefi
     },
 
     restoreBallast() {
-      if (existsSync(ballast)) return
-      if (diskFreeBytes() < BALLAST_ROOM_BYTES) return
-      try {
-        writeBallast(ballast)
-      } catch (error) {
-        rmSync(ballast, { force: true })
-        logger?.warn('no room for the ballast that keeps deleting possible on a full disk', { error })
-      }
+      if (ballastBytes() < BALLAST_BYTES && diskFreeBytes() >= BALLAST_ROOM_BYTES) grow()
     },
   }
   return space
 }
 
 /** Noise, for file systems that compress or leave out zeros. */
-function writeBallast(file: string): void {
-  const descriptor = openSync(file, 'wx', 0o600)
+function appendNoise(file: string, bytes: number): void {
+  const descriptor = openSync(file, 'a', 0o600)
   try {
-    writeFileSync(descriptor, randomBytes(BALLAST_BYTES))
+    writeFileSync(descriptor, randomBytes(bytes))
     fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)

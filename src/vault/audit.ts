@@ -29,6 +29,8 @@ export interface AuditReport {
   readonly lastSequence: number
   /** Signed checkpoints, kept here and the one of the city, that were compared with the rows. */
   readonly checkpoints: number
+  /** Rows that damage to the store has taken, as the log itself says. */
+  readonly lost: number
   readonly faults: readonly (AuditFault | WitnessFault)[]
 }
 
@@ -44,11 +46,15 @@ export async function reportAudit(
   { witnessed, signal }: { readonly witnessed?: Uint8Array | undefined; readonly signal: AbortSignal },
 ): Promise<AuditReport> {
   const { audit, checkpoints } = checked.store
-  const { rows, faults: chainFaults } = await audit.checkInSteps(signal)
+  const { rows, faults: chainFaults, salvagedAt, lost } = await audit.checkInSteps(signal)
   const { logId, head, anchor } = audit.ends()
   const faults: (AuditFault | WitnessFault)[] = [...chainFaults]
   const signed: Checkpoint[] = []
   for (const { sequence, envelope } of checkpoints.list()) {
+    if (sequence < salvagedAt) {
+      const message = `row ${salvagedAt} says that the store was salvaged, but a checkpoint of row ${sequence} was not lost with it`
+      faults.push({ sequence: salvagedAt, kind: 'forked', message })
+    }
     const checkpoint = readOwn(envelope, checked)
     if (checkpoint) signed.push(checkpoint)
     else {
@@ -70,6 +76,7 @@ export async function reportAudit(
     firstSequence: anchor.sequence + 1,
     lastSequence: head.sequence,
     checkpoints: signed.length,
+    lost,
     faults,
   }
 }
@@ -119,16 +126,23 @@ function compare({ audit }: AuditChecked['store'], checkpoint: Checkpoint): Witn
   })
 }
 
+/** What the check at the start has found; undefined while it goes on. */
+export interface AuditVerdict {
+  readonly fault: string | undefined
+}
+
 /** The check at the start. Whoever changed the log is not helped by a box that stops: evidence goes on, people are told. */
 export async function checkAtStart(
   checked: AuditChecked,
   { signal, logger }: { readonly signal: AbortSignal; readonly logger: Logger },
-): Promise<void> {
+): Promise<AuditVerdict | undefined> {
   try {
     const [first] = (await reportAudit(checked, { signal })).faults
     if (first) throw new RoadveilError('ERR_AUDIT_BROKEN', first.message)
+    return { fault: undefined }
   } catch (error) {
-    if (signal.aborted) return
+    if (signal.aborted) return undefined
     logger.error('the audit log is not what was written', { error })
+    return { fault: isRoadveilError(error) ? error.message : 'it could not be checked' }
   }
 }

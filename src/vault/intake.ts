@@ -24,7 +24,13 @@ export interface IntakeDeps {
 }
 
 /** Failures of the store that pass: vision keeps the evidence and sends it again. */
-const PASSING: ReadonlySet<ErrorCode> = new Set(['ERR_STORE_FULL', 'ERR_STORE_IO', 'ERR_STORE_LOCKED'])
+const PASSING: ReadonlySet<ErrorCode> = new Set([
+  'ERR_STORE_FULL',
+  'ERR_STORE_IO',
+  'ERR_STORE_LOCKED',
+  // The vault is about to be started again, and saves what is intact into a new store.
+  'ERR_STORE_CORRUPT',
+])
 
 /**
  * Takes in what vision sends: checks that it is of this box, seals it and commits it. It is `stored` only when it is on

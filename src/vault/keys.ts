@@ -1,8 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Config } from '../config/config.ts'
-import { ERRORS, isRoadveilError, RoadveilError } from '../errors.ts'
-import type { Logger } from '../log.ts'
+import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { BrokerAddress } from '../protocol/connection.ts'
 import {
   loadDeviceKey,
@@ -137,21 +136,20 @@ export function wipe({ database, nextDatabase }: Pick<StoreKeys, 'database' | 'n
   nextDatabase?.fill(0)
 }
 
-/** Tells of what makes a theft or a loss worse than it has to be. */
-export function warnAboutKeys({ stored }: StoreKeys, { city }: Config, logger: Logger): void {
+/** What makes a theft or a loss worse than it has to be. */
+export interface KeyWarning {
+  readonly code: 'ERR_KEY_PLAIN' | 'ERR_KEY_RECOVERY'
+  readonly message: string
+}
+
+/** Judges how the database key lies on the disk; undefined where that is as it should be. */
+export function judgeKeys({ stored }: Pick<StoreKeys, 'stored'>, { city }: Config): KeyWarning | undefined {
   if (stored.form === 'plain') {
-    const { hint } = ERRORS.ERR_KEY_PLAIN
-    logger.warn('the database key lies on the disk as it is', { code: 'ERR_KEY_PLAIN', hint })
-    return
+    return { code: 'ERR_KEY_PLAIN', message: 'the database key lies on the disk as it is' }
   }
   const recipient = fingerprint(city.recipients.recovery)
-  if (stored.keys.some(({ recovery }) => recovery?.recipient !== recipient)) {
-    const { hint } = ERRORS.ERR_KEY_RECOVERY
-    logger.warn("the database key has no wrap for the city's recovery key", {
-      code: 'ERR_KEY_RECOVERY',
-      hint,
-    })
-  }
+  if (stored.keys.every(({ recovery }) => recovery?.recipient === recipient)) return undefined
+  return { code: 'ERR_KEY_RECOVERY', message: "the database key has no wrap for the city's recovery key" }
 }
 
 function openKeys(stored: StoredDatabaseKey, config: Config, env: Env): Buffer[] {

@@ -1,6 +1,7 @@
 import { Cron } from 'croner'
 import type { Config } from '../config/config.ts'
 import type { EpochMs } from '../domain/frame.ts'
+import { readClockState } from '../health/clock.ts'
 import type { Logger } from '../log.ts'
 import { PURGE_JOB } from '../retention/purge.ts'
 import { startRetention } from '../retention/schedule.ts'
@@ -43,6 +44,7 @@ export function createPurging(deps: {
           schedule,
           timeZone,
           clock: now,
+          isClockKept: async () => (await readClockState()).synchronized === true,
           sign,
           logger,
         },

@@ -1,13 +1,16 @@
+import { dirname } from 'node:path'
 import type { VaultStatus } from '../channel/control-messages.ts'
 import type { Config } from '../config/config.ts'
 import type { Forwarder } from '../delivery/forwarder.ts'
 import { type EpochMs, iso } from '../domain/frame.ts'
 import { readExpiry } from '../health/certificate.ts'
 import { readClockState } from '../health/clock.ts'
+import { readDisk } from '../health/disk.ts'
 import { judgeCondition } from '../health/warnings.ts'
 import type { Store } from '../store/open.ts'
 import { VERSION } from '../version.ts'
 import type { CommandCounts } from './commands.ts'
+import type { KeyWarning } from './keys.ts'
 import type { VaultOutbox } from './outbox.ts'
 import type { Purging } from './purging.ts'
 import type { VisionBoard } from './vision-board.ts'
@@ -21,6 +24,10 @@ export interface StatusDeps {
   readonly purging: Purging
   readonly commands: { counts(): CommandCounts }
   readonly startedAt: EpochMs
+  /** How the database key lies on the disk, where that is a fault. */
+  readonly keyWarning: KeyWarning | undefined
+  /** What the check of the audit log at the start has found. */
+  readonly auditFault: string | undefined
   /** The host's clock. */
   readonly now: () => EpochMs
 }
@@ -32,6 +39,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
   const delivery = forwarder.state()
   const clock = await readClockState()
   const cameras = board.latest?.cameras ?? []
+  const setAsides = store.damage.setAsides()
   const maxBytes = config.store.maxSizeMiB * 1024 * 1024
   const certificates = [config.broker.certificateFile, config.broker.caFile].map(async (file) => ({
     file,
@@ -42,10 +50,18 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       vision: { connected: board.vision !== undefined },
       cameras,
       selftest: board.latest?.selftest,
+      unverifiedRedactions: board.latest?.counts.unverifiedRedactions ?? 0,
       uncheckedRedactions: board.latest?.counts.uncheckedRedactions ?? 0,
       broker: { connected: delivery.connected, code: delivery.lastErrorCode ?? null },
       outbox: { count: counts.pending, oldestAt: counts.oldestPendingAt },
-      store: { bytes: counts.bytes, maxBytes },
+      store: {
+        ...{ bytes: counts.bytes, maxBytes, damaged: counts.damaged, keyless: counts.keyless },
+        missingRows: store.damage.missingRows,
+        setAsides,
+      },
+      disk: await readDisk(dirname(config.store.file)),
+      auditFault: deps.auditFault,
+      key: deps.keyWarning,
       clock,
       certificates: await Promise.all(certificates),
     },
@@ -70,6 +86,9 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       tombstones: counts.tombstones,
       bytes: counts.bytes,
       maxBytes,
+      setAside: setAsides.map(({ name, at, bytes, saved, lost, unnamed, held }) => ({
+        ...{ name, at, bytes, saved, lost, unnamed, held },
+      })),
     },
     delivery: {
       connected: delivery.connected,

@@ -4,18 +4,19 @@ import { listenForVision } from '../channel/listener.ts'
 import type { VisionStats } from '../channel/messages.ts'
 import type { Config } from '../config/config.ts'
 import { createForwarder } from '../delivery/forwarder.ts'
+import { ERRORS } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { verifyReceipt } from '../sealing/receipt.ts'
 import { openStore } from '../store/open.ts'
 import { VERSION } from '../version.ts'
-import { checkAtStart, recordStart, reportAudit } from './audit.ts'
+import { type AuditVerdict, checkAtStart, recordStart, reportAudit } from './audit.ts'
 import { accountSigner, readCertificates } from './certificates.ts'
 import { createCommandDesk } from './commands.ts'
 import { createDesk } from './desk.ts'
 import { createExecutor } from './execution.ts'
 import { createIntake } from './intake.ts'
 import { settleRotation } from './key-change.ts'
-import { loadVaultKeys, openWith, warnAboutKeys, wipe } from './keys.ts'
+import { judgeKeys, loadVaultKeys, openWith, wipe } from './keys.ts'
 import { createOutbox } from './outbox.ts'
 import { createPurging } from './purging.ts'
 import { createRefusals } from './refusals.ts'
@@ -29,6 +30,8 @@ import { createWitness } from './witness.ts'
 /**
  * The process that has the keys, the store and the way to the city, and never sees a raw pixel. Runs until the signal
  * aborts; then it finishes what it is committing, says `offline` to the broker and closes the store.
+ *
+ * A store that is damaged is salvaged at the start. Where damage is met later, this ends with ERR_STORE_CORRUPT, to be started again.
  *
  * A broker that cannot be reached, or a part that fails, does not stop the others: what vision sends is always taken in.
  *
@@ -44,11 +47,18 @@ export async function runVault(
   const keys = await loadVaultKeys(config, process.env)
   const deviceId = config.device.id
   const { file, maxSizeMiB } = config.store
-  const { opened, key } = openWith(keys, (key) => openStore({ file, key, maxSizeMiB, deviceId, logger }))
+  const damaged = new AbortController()
+  const { opened, key } = openWith(keys, (key) =>
+    openStore({
+      ...{ file, key, maxSizeMiB, deviceId, logger },
+      salvage: { at: startedAt },
+      onDamage: (error) => damaged.abort(error),
+    }),
+  )
   using store = opened
   settleRotation(config, { ...keys, key, env: process.env, logger })
   wipe(keys)
-  warnAboutKeys(keys, config, logger)
+  const until = AbortSignal.any([signal, damaged.signal])
   const signer = createSigner(config, keys.signingFile, process.env)
   const checked = {
     store,
@@ -98,13 +108,20 @@ export async function runVault(
   })
   const purging = createPurging({ config, store, sign, now, logger })
   const board = createVisionBoard(now)
+  const checks: { audit?: AuditVerdict | undefined } = {}
+  const keyWarning = judgeKeys(keys, config)
+  if (keyWarning)
+    logger.warn(keyWarning.message, { code: keyWarning.code, hint: ERRORS[keyWarning.code].hint })
   const status = () =>
-    readStatus({ config, store, board, outbox, forwarder, purging, commands, startedAt, now })
+    readStatus({
+      ...{ config, store, board, outbox, forwarder, purging, commands, startedAt, now, keyWarning },
+      auditFault: checks.audit?.fault,
+    })
 
   await using sockets = new AsyncDisposableStack()
   const handler = createDesk({
     store,
-    reportAudit: (witnessed) => reportAudit(checked, { witnessed, signal }),
+    reportAudit: (witnessed) => reportAudit(checked, { witnessed, signal: until }),
     subjects: createSubjectDesk({ config, store, sign, now, logger }),
     readCertificates: (after) => readCertificates(checked, after),
     readStatus: status,
@@ -134,14 +151,14 @@ export async function runVault(
       }),
       logger,
     },
-    signal,
+    until,
   )
   sockets.use(fromVision)
   logger.info('vault is ready', { version: VERSION })
 
-  const part = { signal, logger }
+  const part = { signal: until, logger }
   await Promise.all([
-    checkAtStart(checked, part),
+    checkAtStart(checked, part).then((verdict) => (checks.audit = verdict)),
     keepRunning('delivery', async (until) => forwarder.run(until), part),
     keepRunning('commands', async (until) => refusals.run(until), part),
     keepRunning('retention', async (until) => purging.run(until), part),
@@ -152,4 +169,6 @@ export async function runVault(
     ),
   ])
   logger.info('vault is stopping')
+  // Nothing can be written to it any more: the next start makes a new store of what is intact.
+  damaged.signal.throwIfAborted()
 }

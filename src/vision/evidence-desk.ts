@@ -17,6 +17,7 @@ export interface EvidenceCounts {
   built: number
   discarded: number
   uncheckedRedactions: number
+  unverifiedRedactions: number
 }
 
 /** Turns violations into evidence in vault's hands, or into a recorded reason why not. */
@@ -47,7 +48,7 @@ const PATH_BEFORE_MS = 10_000
 
 export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal): EvidenceDesk {
   const { builder, link, logger } = deps
-  const counts: EvidenceCounts = { built: 0, discarded: 0, uncheckedRedactions: 0 }
+  const counts: EvidenceCounts = { built: 0, discarded: 0, uncheckedRedactions: 0, unverifiedRedactions: 0 }
   const open = new Set<Promise<void>>()
 
   async function work(violation: Violation, watch: Watch, camera: CameraConfig): Promise<void> {
@@ -111,8 +112,8 @@ export function createEvidenceDesk(deps: EvidenceDeskDeps, signal: AbortSignal):
 
   function discard(violation: Violation, code: ErrorCode): void {
     counts.discarded++
-    if (code === 'ERR_REDACTION_UNCHECKED' || code === 'ERR_REDACTION_UNVERIFIED')
-      counts.uncheckedRedactions++
+    if (code === 'ERR_REDACTION_UNCHECKED') counts.uncheckedRedactions++
+    if (code === 'ERR_REDACTION_UNVERIFIED') counts.unverifiedRedactions++
     link.discard({
       evidenceId: violation.id,
       camera: violation.cameraId,

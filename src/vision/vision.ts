@@ -115,6 +115,7 @@ function statsOf(
       built: evidence.built,
       discarded: evidence.discarded,
       uncheckedRedactions: evidence.uncheckedRedactions,
+      unverifiedRedactions: evidence.unverifiedRedactions,
       waiting,
     },
   }

@@ -20,7 +20,15 @@ const never = new AbortController().signal
 const stats: VisionStats = {
   selftest: 'passed',
   cameras: [{ camera: 'c1', state: 'live', fps: 5, frames: 10, dropped: 1, restarts: 0, lastFrameAt: null }],
-  counts: { tracks: 3, violations: 1, built: 1, discarded: 0, uncheckedRedactions: 0, waiting: 0 },
+  counts: {
+    tracks: 3,
+    violations: 1,
+    built: 1,
+    discarded: 0,
+    uncheckedRedactions: 0,
+    unverifiedRedactions: 0,
+    waiting: 0,
+  },
 }
 
 interface Taken {

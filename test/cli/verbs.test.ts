@@ -12,6 +12,7 @@ t.setTimeout(110_000)
 const VERBS = [
   'init',
   'check',
+  'doctor',
   'models list',
   'models pull',
   'anonymize',

@@ -56,7 +56,14 @@ await t.test('the store and its folder are private', async (t) => {
   store.evidence.commit(sealedFixture(), aboutAt(1000))
   t.equal(statSync(join(folder, 'store')).mode & 0o777, 0o700)
   const files = readdirSync(join(folder, 'store')).sort()
-  t.same(files, ['roadveil.db', 'roadveil.db-wal', 'roadveil.db.ballast', 'roadveil.db.days'])
+  t.same(files, [
+    'roadveil.db',
+    'roadveil.db-wal',
+    'roadveil.db.ballast',
+    'roadveil.db.days',
+    'roadveil.db.head',
+    'roadveil.db.mark',
+  ])
   const days = readdirSync(join(folder, 'store', 'roadveil.db.days'))
   t.equal(days.length, 1)
   for (const file of [...files, join('roadveil.db.days', ...days)]) {

@@ -28,7 +28,12 @@ await t.test('a store under a new key is whole, private, and no page of it is as
     if (before.subarray(at, at + 4096).equals(after.subarray(at, at + 4096))) t.fail(`page ${at / 4096}`)
   }
   t.equal(statSync(file).mode & 0o777, 0o600)
-  t.same(readdirSync(dirname(file)).sort(), ['roadveil.db', 'roadveil.db.ballast', 'roadveil.db.days'])
+  t.same(readdirSync(dirname(file)).sort(), [
+    'roadveil.db',
+    'roadveil.db.ballast',
+    'roadveil.db.days',
+    'roadveil.db.mark',
+  ])
   t.throws(() => openTestStore(folder), { code: 'ERR_STORE_KEY' })
   using store = openTestStore(folder, { key: newKey })
   t.same(store.outbox.chunk(sealed.evidenceId, 0), sealed.chunks[0])

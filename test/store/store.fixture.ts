@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { Receipt } from '../../src/domain/receipt.ts'
+import type { Logger } from '../../src/log.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 
@@ -14,7 +15,7 @@ export function storeFileIn(folder: string): string {
 /** Opens a store with a key that is the same in every process of a test. */
 export function openTestStore(
   folder: string,
-  change: { key?: Buffer; maxSizeMiB?: number; file?: string } = {},
+  change: { key?: Buffer; maxSizeMiB?: number; file?: string; logger?: Logger } = {},
 ): Store {
   return openStore({
     file: storeFileIn(folder),

@@ -71,11 +71,11 @@ const QUICK_DELIVERY: DeliveryTiming = {
   rejectedMs: 300,
 }
 
-/** Sets the street up; neither box nor city runs yet. */
-export async function setUpStreet(directory: string): Promise<Street> {
+/** Sets the street up; neither box nor city runs yet. The store lies below `storeFolder`. */
+export async function setUpStreet(directory: string, storeFolder = directory): Promise<Street> {
   const broker = await startMosquitto(join(directory, 'trial'), { site: SITE, device: DEVICE })
   const { trial } = broker
-  const file = join(directory, 'store', 'roadveil.db')
+  const file = join(storeFolder, 'store', 'roadveil.db')
   const store = openStore({
     file,
     key: randomBytes(32),

@@ -17,7 +17,7 @@ import {
   rotateSigningKey,
   settleRotation,
 } from '../../src/vault/key-change.ts'
-import { loadStoreKeys, openWith, warnAboutKeys } from '../../src/vault/keys.ts'
+import { judgeKeys, loadStoreKeys, openWith } from '../../src/vault/keys.ts'
 import { createWitness } from '../../src/vault/witness.ts'
 import { aboutAt, sealedFixture } from '../store/store.fixture.ts'
 import { boxConfig, brokerlessTrial } from '../support/box.ts'
@@ -68,7 +68,12 @@ await t.test(
     const rotated = await rotateDatabaseKey(box(config))
     t.same([rotated.previousKeyId, rotated.keyId], [...before, ...keyIdsIn(config)])
     t.not(rotated.previousKeyId, rotated.keyId)
-    t.same(readdirSync(dirname(config.store.file)).sort(), ['store.db', 'store.db.ballast', 'store.db.days'])
+    t.same(readdirSync(dirname(config.store.file)).sort(), [
+      'store.db',
+      'store.db.ballast',
+      'store.db.days',
+      'store.db.mark',
+    ])
     t.equal(statSync(config.store.file).mode & 0o777, 0o600)
     t.equal(statSync(config.store.keyFile).mode & 0o777, 0o600)
     t.throws(
@@ -199,9 +204,8 @@ await t.test(
     writeFileSync(config.store.keyFile, plain)
     open(config)[Symbol.dispose]()
     const warnings = (of: Config): unknown[] => {
-      const log = keptLog()
-      warnAboutKeys(loadStoreKeys(of, {}), of, log)
-      return log.lines.map(({ fields }) => fields?.code)
+      const warning = judgeKeys(loadStoreKeys(of, {}), of)
+      return warning ? [warning.code] : []
     }
     t.same(warnings(config), ['ERR_KEY_PLAIN'])
     await t.rejects(rotateDatabaseKey(box(config)), { code: 'ERR_KEY_PLAIN' })
@@ -227,12 +231,9 @@ await t.test('a box that was made before the city gave its recipients is warned 
     device: { ...config.device, keyFile: files.deviceKey },
     store: { ...config.store, keyFile: files.databaseKey },
   }
-  const log = keptLog()
-  warnAboutKeys(loadStoreKeys(made, {}), made, log)
-  t.match(log.lines, [{ fields: { code: 'ERR_KEY_RECOVERY' } }])
+  t.match(judgeKeys(loadStoreKeys(made, {}), made), { code: 'ERR_KEY_RECOVERY' })
   await rewrapDatabaseKey(box(made), {})
-  warnAboutKeys(loadStoreKeys(made, {}), made, log)
-  t.equal(log.lines.length, 1)
+  t.equal(judgeKeys(loadStoreKeys(made, {}), made), undefined)
 })
 
 await t.test('while a vault has the store no key is changed', async (t) => {

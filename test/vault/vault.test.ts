@@ -136,7 +136,10 @@ await t.test(
           code: 'ERR_CAMERA_STALLED',
         },
       ],
-      counts: { tracks: 1, violations: 1, built: 1, discarded: 0, uncheckedRedactions: 2, waiting: 0 },
+      counts: {
+        ...{ tracks: 1, violations: 1, built: 1, discarded: 0, waiting: 0 },
+        ...{ uncheckedRedactions: 2, unverifiedRedactions: 1 },
+      },
     }
     vision.report(stats)
     await sleep(100)
@@ -161,6 +164,7 @@ await t.test(
       'ERR_SELFTEST_FAILED',
       'ERR_CAMERA_STALLED',
       'ERR_REDACTION_UNCHECKED',
+      'ERR_REDACTION_UNVERIFIED',
       'ERR_BROKER_UNREACHABLE',
     ]) {
       t.ok(codes.includes(code), code)

@@ -1,0 +1,349 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { openDatabase } from '../../src/store/database.ts'
+import { SHAPES } from '../../src/store/carved.ts'
+import type { SealedParts } from '../../src/store/evidence.ts'
+import type { Store } from '../../src/store/open.ts'
+import { keptLog } from '../support/kept-log.ts'
+import { openSalvaging } from './salvage.fixture.ts'
+import { aboutAt, openTestStore, receiptFor, sealedFixture, storeFileIn } from './store.fixture.ts'
+
+const START = Date.parse('2026-03-01T08:00:00.000Z')
+const DAY = 86_400_000
+const PAGE = 4096
+const KEY = Buffer.alloc(32, 7)
+
+/** A store with six pending evidence, one under a hold, one delivered and held, one gone with its receipt. */
+function filled(folder: string): {
+  readonly pending: SealedParts[]
+  readonly held: SealedParts
+  readonly gone: SealedParts
+} {
+  const all = Array.from({ length: 8 }, () => sealedFixture(60_000))
+  const [gone, held, ...pending] = all
+  if (!gone || !held || !pending[0]) throw new Error('there are eight')
+  using store = openTestStore(folder)
+  all.forEach((sealed, i) => store.evidence.commit(sealed, aboutAt(START + i)))
+  for (const { evidenceId } of [held, pending[0]])
+    store.holds.place(evidenceId, { reason: 'court', by: 'officer', at: START + 50, caseNumber: '7' })
+  for (const sealed of [gone, held]) store.outbox.settle(receiptFor(sealed), START + 100)
+  return { pending, held, gone }
+}
+
+/** Where tables begin, for damage that hits one of them. */
+function rootOf(folder: string, table: string): number {
+  const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
+  const row = db
+    .prepare<[string], { rootpage: number }>('SELECT rootpage FROM sqlite_schema WHERE name = ?')
+    .get(table)
+  db.close()
+  return row?.rootpage ?? 0
+}
+
+function flip(file: string, at: number): void {
+  const bytes = readFileSync(file)
+  bytes[at] = (bytes[at] ?? 0) ^ 1
+  writeFileSync(file, bytes)
+}
+
+function isReadable(store: Store, { evidenceId, chunks, manifest }: SealedParts): boolean {
+  return (
+    chunks.every((chunk, i) => Buffer.from(store.outbox.chunk(evidenceId, i)).equals(chunk)) &&
+    Buffer.from(store.outbox.manifest(evidenceId)).equals(Buffer.from(manifest))
+  )
+}
+
+function allSaved(
+  t: Test,
+  store: Store,
+  { pending, held, gone }: ReturnType<typeof filled>,
+  what: string,
+): void {
+  t.ok(
+    [...pending, held].every((sealed) => isReadable(store, sealed)),
+    `${what}: evidence is readable`,
+  )
+  t.equal(store.inventory.counts().pending, pending.length, `${what}: what waits still waits`)
+  t.equal(store.holds.list().length, 2, `${what}: holds hold`)
+  t.ok(store.evidence.has(gone.evidenceId), `${what}: what is gone is known`)
+  t.same(store.audit.check().faults, [], `${what}: the log explains itself`)
+}
+
+await t.test('damage in what all evidence shares costs none of it', async (t) => {
+  for (const table of [
+    'evidence',
+    'evidence_key',
+    'day_key',
+    'outbox',
+    'legal_hold',
+    'meta',
+    'tombstone',
+    'audit',
+    'sqlite',
+  ]) {
+    const folder = t.testdir()
+    const stock = filled(folder)
+    const before = ((store) => [store.audit.ends().head, store[Symbol.dispose]()] as const)(
+      openTestStore(folder),
+    )[0]
+    const root = table === 'sqlite' ? 1 : rootOf(folder, table)
+    flip(storeFileIn(folder), (root - 1) * PAGE + 700)
+    t.throws(() => openTestStore(folder), { code: /^ERR_STORE_/ }, `${table}: found`)
+    using store = openSalvaging(folder, START + DAY)
+    if (table === 'tombstone') t.equal(store.inventory.counts().pending, stock.pending.length)
+    else allSaved(t, store, stock, table)
+    t.ok(store.audit.ends().head.sequence > before.sequence, `${table}: numbers go on`)
+    t.same(store.checkpoints.list(), [], `${table}: the city will see that the log was salvaged`)
+    store.evidence.commit(sealedFixture(), aboutAt(START + DAY))
+  }
+})
+
+await t.test(
+  'sixteen damaged bytes at the beginning cost nothing, and a wrong key is still a wrong key',
+  async (t) => {
+    const folder = t.testdir()
+    const stock = filled(folder)
+    openTestStore(folder)[Symbol.dispose]()
+    t.throws(() => openSalvaging(folder, START, { key: Buffer.alloc(32, 8) }), { code: 'ERR_STORE_KEY' })
+    flip(storeFileIn(folder), 3)
+    t.throws(() => openTestStore(folder), { code: 'ERR_STORE_KEY' })
+    t.throws(() => openSalvaging(folder, START, { key: Buffer.alloc(32, 8) }), { code: 'ERR_STORE_KEY' })
+    using store = openSalvaging(folder, START + DAY)
+    allSaved(t, store, stock, 'salt')
+  },
+)
+
+await t.test(
+  'evidence with a damaged page is set aside alone, and found again only in the old files',
+  async (t) => {
+    const folder = t.testdir()
+    const stock = filled(folder)
+    const file = storeFileIn(folder)
+    // The last page but a few belongs to the last evidence.
+    flip(file, statSync(file).size - 2 * PAGE + 900)
+    {
+      using store = openSalvaging(folder, START + DAY)
+      t.same(store.damage.setAsides(), [], 'chunks are not looked at when the store is opened')
+      const unreadable = stock.pending.filter((sealed) => {
+        try {
+          return !isReadable(store, sealed)
+        } catch (error) {
+          t.match(error, { code: 'ERR_STORE_CORRUPT' })
+          return true
+        }
+      })
+      t.ok(unreadable.length === 1, `${unreadable.length} cannot be read, the others flow`)
+    }
+    using store = openSalvaging(folder, START + 2 * DAY)
+    const [aside] = store.damage.setAsides()
+    t.match(aside, { saved: 6, held: false })
+    t.equal(aside?.lost.length, 1, 'the next start has set it aside')
+    t.match(store.audit.list(3), [
+      { kind: 'evidence-lost' },
+      { kind: 'store-salvaged', details: { saved: 6, lost: 1 } },
+    ])
+    t.equal(store.inventory.counts().pending, 5)
+    const old = join(`${file}.damaged`, aside?.name ?? '')
+    t.ok(existsSync(join(old, 'roadveil.db')))
+    for (const name of readdirSync(old)) t.equal(statSync(join(old, name)).mode & 0o777, 0o600, name)
+  },
+)
+
+await t.test('a damaged log is found, and what was committed behind the damage is saved', async (t) => {
+  const folder = t.testdir()
+  const stored = [sealedFixture(60_000), sealedFixture(60_000), sealedFixture(60_000)]
+  {
+    using store = openTestStore(folder)
+    for (const sealed of stored) store.evidence.commit(sealed, aboutAt(START))
+    execFileSync('cp', ['-a', join(folder, 'store'), join(folder, 'cut')])
+  }
+  rmSync(join(folder, 'store'), { recursive: true })
+  execFileSync('mv', [join(folder, 'cut'), join(folder, 'store')])
+  const wal = `${storeFileIn(folder)}-wal`
+  // A page of the second evidence: to SQLite the log ends there.
+  flip(wal, Math.floor(statSync(wal).size * 0.5))
+  const log = keptLog()
+  using store = openSalvaging(folder, START + DAY, { logger: log })
+  const there = stored.filter(({ evidenceId }) =>
+    store.inventory.list().some((each) => each.evidenceId === evidenceId),
+  )
+  t.ok(
+    there.length >= 2 && there.every((sealed) => isReadable(store, sealed)),
+    `${there.length} of 3 are saved`,
+  )
+  t.equal((store.damage.setAsides()[0]?.lost.length ?? 0) + there.length, 3, 'each is saved or named')
+  t.match(log.lines, [{ level: 'error', message: /is damaged/ }, { message: 'the store is salvaged' }])
+})
+
+await t.test('a log that a power cut tore at its end is no damage', async (t) => {
+  const folder = t.testdir()
+  {
+    using store = openTestStore(folder)
+    store.evidence.commit(sealedFixture(60_000), aboutAt(START))
+    execFileSync('cp', ['-a', join(folder, 'store'), join(folder, 'cut')])
+  }
+  rmSync(join(folder, 'store'), { recursive: true })
+  execFileSync('mv', [join(folder, 'cut'), join(folder, 'store')])
+  const wal = `${storeFileIn(folder)}-wal`
+  truncateSync(wal, statSync(wal).size - 5000)
+  rmSync(`${storeFileIn(folder)}.mark`)
+  using store = openSalvaging(folder, START + DAY)
+  t.same(store.damage, { ...store.damage, missingRows: 0 })
+  t.same(store.damage.setAsides(), [])
+})
+
+await t.test(
+  'a store of which nothing is left is replaced, and its numbers are not used again',
+  async (t) => {
+    for (const left of [0, 100, 3 * PAGE]) {
+      const folder = t.testdir()
+      filled(folder)
+      openTestStore(folder)[Symbol.dispose]()
+      truncateSync(storeFileIn(folder), left)
+      using store = openSalvaging(folder, START + DAY)
+      const [aside] = store.damage.setAsides()
+    const counted = (aside?.unnamed ?? 0) + (aside?.lost.length ?? 0)
+    t.ok(counted >= 6, `${left} bytes: what waited is counted, ${counted}`)
+      t.ok(store.audit.ends().head.sequence > 1000)
+      t.same(store.audit.check().faults, [])
+      store.evidence.commit(sealedFixture(), aboutAt(START + DAY))
+      t.match(store.audit.list(1), [{ kind: 'evidence-committed', details: { sequence: 9 } }])
+    }
+  },
+)
+
+await t.test('an old copy that is put back is known by the mark beside it', async (t) => {
+  const folder = t.testdir()
+  filled(folder)
+  const old = readFileSync(storeFileIn(folder))
+  {
+    using store = openTestStore(folder)
+    store.evidence.commit(sealedFixture(), aboutAt(START))
+    t.equal(store.damage.missingRows, 0)
+  }
+  writeFileSync(storeFileIn(folder), old)
+  const log = keptLog()
+  using store = openSalvaging(folder, START, { logger: log })
+  t.equal(store.damage.missingRows, 1)
+  t.match(log.lines, [{ level: 'error', fields: { error: { code: 'ERR_STORE_ROLLED_BACK' } } }])
+  store.evidence.commit(sealedFixture(), aboutAt(START))
+  t.match(
+    store.audit.list(1),
+    [{ details: { sequence: 10 } }],
+    'the number of what is missing is not given again',
+  )
+})
+
+await t.test('a salvage that is interrupted anywhere is done again or is done', async (t) => {
+  const folder = t.testdir()
+  const stock = filled(folder)
+  openTestStore(folder)[Symbol.dispose]()
+  const file = storeFileIn(folder)
+  flip(file, (rootOf(folder, 'evidence') - 1) * PAGE + 700)
+  execFileSync('cp', ['-a', join(folder, 'store'), join(folder, 'damaged')])
+  openSalvaging(folder, START + DAY)[Symbol.dispose]()
+  const whole = readFileSync(file)
+  const again = (change: () => void): void => {
+    rmSync(join(folder, 'store'), { recursive: true })
+    execFileSync('cp', ['-a', join(folder, 'damaged'), join(folder, 'store')])
+    change()
+    using store = openSalvaging(folder, START + 2 * DAY)
+    allSaved(t, store, stock, String(change))
+    t.equal(store.damage.setAsides().length, 1)
+  }
+  const begin = (): string => {
+    execFileSync('mkdir', ['-p', '-m', '700', join(`${file}.damaged`, '20260302T080000Z')])
+    return join(`${file}.damaged`, '20260302T080000Z')
+  }
+  const why = {
+    at: '2026-03-02T08:00:00.000Z',
+    code: 'ERR_STORE_CORRUPT',
+    saved: 7,
+    lost: [],
+    unnamed: 0,
+    held: false,
+    dayKeyIds: [],
+  }
+  again(() => {
+    begin()
+    writeFileSync(`${file}.salvage`, 'half a store')
+  })
+  again(() => {
+    writeFileSync(join(begin(), 'why.json'), JSON.stringify(why), { mode: 0o600 })
+    writeFileSync(`${file}.salvaged`, whole, { mode: 0o600 })
+  })
+  again(() => {
+    writeFileSync(join(begin(), 'why.json'), JSON.stringify(why), { mode: 0o600 })
+    writeFileSync(`${file}.salvaged`, whole, { mode: 0o600 })
+    execFileSync('mv', [file, join(begin(), 'roadveil.db')])
+  })
+})
+
+await t.test(
+  'what was set aside goes after its time, with the keys of what was lost, unless a hold is on it',
+  async (t) => {
+    for (const isHeld of [false, true]) {
+      const folder = t.testdir()
+      const sealed = sealedFixture(60_000)
+      {
+        using store = openTestStore(folder)
+        store.evidence.commit(sealed, aboutAt(START))
+        if (isHeld) store.holds.place(sealed.evidenceId, { reason: 'court', by: 'officer', at: START })
+      }
+      flip(storeFileIn(folder), statSync(storeFileIn(folder)).size - 2 * PAGE + 900)
+      writeFileSync(`${storeFileIn(folder)}.distrusted`, '')
+      using store = openSalvaging(folder, START + DAY)
+      t.match(store.damage.setAsides(), [{ lost: [sealed.evidenceId], held: isHeld }])
+      const halves = (): string[] => readdirSync(`${storeFileIn(folder)}.days`)
+      t.equal(store.expiry.destroyDayKeys(START + 2 * DAY).count, 0, 'its key is kept as long as it is')
+      t.equal(halves().length, 1)
+      t.equal(store.expiry.deleteSetAsides(START + DAY).count, 0)
+      t.equal(store.expiry.deleteSetAsides(START + 3 * DAY).count, isHeld ? 0 : 1)
+      t.equal(store.expiry.destroyDayKeys(START + 3 * DAY).count, isHeld ? 0 : 1)
+      t.equal(halves().length, isHeld ? 1 : 0)
+    }
+  },
+)
+
+await t.test('a receipt for evidence whose bytes are damaged is not lost', async (t) => {
+  const folder = t.testdir()
+  const [sealed, other] = [sealedFixture(60_000), sealedFixture(60_000)]
+  {
+    using store = openTestStore(folder)
+    for (const each of [other, sealed]) store.evidence.commit(each, aboutAt(START))
+  }
+  flip(storeFileIn(folder), statSync(storeFileIn(folder)).size - 2 * PAGE + 900)
+  const seen: string[] = []
+  {
+    using store = openSalvaging(folder, START, { onDamage: ({ code }) => seen.push(code) })
+    t.throws(() => store.outbox.settle(receiptFor(sealed), START + 5), { code: 'ERR_STORE_CORRUPT' })
+    t.same(seen, ['ERR_STORE_CORRUPT'], 'the vault is told to start again')
+    t.match(store.inventory.list(), [{ state: 'pending' }, { state: 'delivered' }])
+  }
+  using store = openSalvaging(folder, START + DAY)
+  t.match(store.damage.setAsides(), [{ saved: 1, lost: [] }])
+  t.match(store.inventory.counts(), { pending: 1, tombstones: 1 })
+  t.equal(store.outbox.settle(receiptFor(sealed), START + DAY), 'already')
+})
+
+await t.test('a store that another process uses is not salvaged under its hands', async (t) => {
+  const folder = t.testdir()
+  filled(folder)
+  using store = openTestStore(folder)
+  writeFileSync(`${storeFileIn(folder)}.distrusted`, '')
+  t.throws(() => openSalvaging(folder, START), { code: 'ERR_STORE_LOCKED' })
+  t.equal(store.inventory.counts().pending, 6)
+})
+
+await t.test('the shapes by which rows are known are those of the tables', async (t) => {
+  const folder = t.testdir()
+  openTestStore(folder)[Symbol.dispose]()
+  const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
+  for (const [table, shape] of Object.entries(SHAPES)) {
+    const columns = (db.pragma(`table_info(${table})`) as { name: string }[]).map(({ name }) => name)
+    t.same(Object.keys(shape), columns, `${table}: a column that is not here is lost in a salvage`)
+  }
+  db.close()
+})
