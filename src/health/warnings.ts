@@ -26,7 +26,12 @@ export interface Condition {
   /** Violations of which nothing was kept because a frame could not be checked. */
   readonly uncheckedRedactions: number
   readonly broker: { readonly connected: boolean; readonly code: string | null }
-  readonly outbox: { readonly count: number; readonly oldestAt: EpochMs | null }
+  readonly outbox: {
+    readonly count: number
+    readonly oldestAt: EpochMs | null
+    /** Evidence whose delivery failed for a reason of its own, by what the last try failed of. */
+    readonly setAside: readonly { readonly code: string; readonly count: number }[]
+  }
   readonly store: { readonly bytes: number; readonly maxBytes: number }
   readonly clock: ClockState
   /** Files and when the certificates in them expire. */
@@ -86,6 +91,10 @@ function judgeDelivery({ broker, outbox }: Condition, now: EpochMs): Warning[] {
   if (!broker.connected) {
     const code = broker.code ?? undefined
     warnings.push(warning(isKnown(code) ? code : 'ERR_BROKER_LOST', 'the broker is not connected'))
+  }
+  for (const { code, count } of outbox.setAside) {
+    if (isKnown(code))
+      warnings.push(warning(code, `${count} evidence could not be delivered and wait for another try`))
   }
   const ageMs = outbox.oldestAt === null ? 0 : now - outbox.oldestAt
   if (outbox.count > 0 && ageMs > BACKLOG_MS) {

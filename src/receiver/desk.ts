@@ -68,7 +68,8 @@ export function createDesk(deps: {
     disarm(assembly)
     const { device, evidenceId } = assembly.manifest
     const timer = setTimeout(() => {
-      ask(assembly)
+      // It may have made room for another.
+      if (incoming.find(device, evidenceId) === assembly) ask(assembly)
     }, deps.askAfterMs)
     timers.set(`${device}/${evidenceId}`, timer)
   }

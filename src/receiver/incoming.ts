@@ -18,7 +18,7 @@ export interface Assembly {
 
 export interface IncomingLimits {
   readonly maxAssemblies: number
-  /** Of one device: the forwarder has four under way. */
+  /** Of one device, whose longest silent one makes room for a new one: the forwarder has six under way. */
   readonly maxPerDevice: number
   /** Ciphertext of all together. */
   readonly maxBytes: number
@@ -89,21 +89,22 @@ export function createIncoming(
     return entry
   }
 
-  /** Makes room by throwing away what has been silent for long, or refuses. */
+  /**
+   * Makes room by throwing away what has been silent for long, or refuses. Of the same device the longest silent goes at any time:
+   * parts that never come, such as those that a broker refuses, must not keep the rest of the device's evidence out.
+   */
   const makeRoom = async (manifest: Manifest): Promise<void> => {
     const oldestFirst = [...entries.values()].sort((a, b) => a.touchedAt - b.touchedAt)
+    let ofDevice = oldestFirst.filter((each) => each.manifest.device === manifest.device).length
     for (const entry of oldestFirst) {
-      if (now() - entry.touchedAt > limits.maxAgeMs) await drop(entry)
+      const isSurplus = entry.manifest.device === manifest.device && ofDevice >= limits.maxPerDevice
+      if (isSurplus) ofDevice -= 1
+      if (isSurplus || now() - entry.touchedAt > limits.maxAgeMs) await drop(entry)
     }
     const full = (): boolean => {
       const all = [...entries.values()]
       const bytes = all.reduce((sum, each) => sum + each.manifest.ciphertextBytes, manifest.ciphertextBytes)
-      const ofDevice = all.filter((each) => each.manifest.device === manifest.device)
-      return (
-        all.length >= limits.maxAssemblies ||
-        ofDevice.length >= limits.maxPerDevice ||
-        bytes > limits.maxBytes
-      )
+      return all.length >= limits.maxAssemblies || bytes > limits.maxBytes
     }
     for (const entry of oldestFirst) {
       if (!full()) return

@@ -4,6 +4,7 @@ import { RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import {
   type BrokerAddress,
+  type ConnectBroker,
   connectBroker,
   type ConnectionTimeouts,
   DEFAULT_CONNECTION_TIMEOUTS,
@@ -47,6 +48,7 @@ export interface ReceiverDeps {
   readonly stored?: (evidence: StoredEvidence) => void
   readonly timing?: ReceiverTiming
   readonly limits?: IncomingLimits
+  readonly connect?: ConnectBroker
 }
 
 export interface Receiver {
@@ -70,7 +72,7 @@ export function createReceiver(config: ReceiverConfig, deps: ReceiverDeps): Rece
   let connected = false
 
   const serve = async (way: { desk: Desk; answers: Answers; reset: () => void }, signal: AbortSignal) => {
-    await using connection = await connectBroker(
+    await using connection = await (deps.connect ?? connectBroker)(
       {
         address: brokerAddress(config),
         clientId: CLIENT_ID,

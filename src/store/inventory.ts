@@ -34,11 +34,19 @@ export interface StoreCounts {
   readonly bytes: number
 }
 
+/** Evidence whose delivery failed for a reason of its own: it is tried again later, and the others go on. */
+export interface SetAside {
+  /** Why the last try failed. */
+  readonly code: string
+  readonly count: number
+}
+
 /** What the store holds. */
 export interface Inventory {
   /** In the order in which they were stored. */
   list(): readonly StoredEvidence[]
   counts(): StoreCounts
+  setAside(): readonly SetAside[]
 }
 
 interface Row extends Omit<StoredEvidence, 'holds' | 'state' | 'attempts'> {
@@ -65,6 +73,9 @@ export function inventoryOf(db: StoreDatabase): Inventory {
       (SELECT count(DISTINCT sequence) FROM held) AS holds, (SELECT count(*) FROM tombstone) AS tombstones,
       min(committed_at) FILTER (WHERE delivered_at IS NULL) AS oldestPendingAt,
       coalesce(sum(ciphertext_bytes), 0) AS bytes FROM evidence`,
+  )
+  const setAside = db.prepare<[], SetAside>(
+    'SELECT last_error AS code, count(*) AS count FROM outbox WHERE due_at > last_attempt_at GROUP BY last_error',
   )
   const none: StoreCounts = {
     pending: 0,
@@ -93,5 +104,6 @@ export function inventoryOf(db: StoreDatabase): Inventory {
       }))
     },
     counts: () => query(() => counts.get()) ?? none,
+    setAside: () => query(() => setAside.all()),
   }
 }
