@@ -115,6 +115,8 @@ const statusSchema = z.strictObject({
     /** Since the process started. */
     delivered: count,
     lastReceiptAt: instant.nullable(),
+    /** Evidence that could not be delivered for a reason of its own: it waits for another try, and the others go on. */
+    setAside: count,
     /** Receipts that were not believed, since the process started. */
     refusedReceipts: count,
     /** Why the last try failed. */

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import { type ErrorCode, isRoadveilError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { readConfig } from './config.ts'
+import { forbidCoreDumps } from './core-dumps.ts'
 import { configOption } from './options.ts'
 import { LoggedError } from './output.ts'
 import { stopSignals } from './signals.ts'
@@ -62,6 +63,7 @@ function addDaemon(
     .addOption(configOption())
     .addHelpText('after', `\nExample:\n  roadveil ${role} --config /etc/roadveil/roadveil.yaml`)
     .action(async ({ config: file }: { readonly config: string }) => {
+      forbidCoreDumps()
       using signals = stopSignals()
       const config = await readConfig(file, role)
       const logger = createLogger({ process: role, level: config.logs.level })

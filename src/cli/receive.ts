@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import type { StoredEvidence } from '../receiver/incoming.ts'
 import { createLogger } from '../log.ts'
+import { forbidCoreDumps } from './core-dumps.ts'
 import { LoggedError, type Output } from './output.ts'
 import { stopSignals } from './signals.ts'
 import { timeText } from './table.ts'
@@ -23,6 +24,7 @@ export function addReceive(program: Command, output: Output): void {
     .addOption(new Option('--json', 'one CloudEvent a line, as JSON'))
     .addHelpText('after', '\nExample:\n  roadveil receive --config /etc/roadveil/receiver.yaml')
     .action(async ({ config: file, json }: ReceiveOptions) => {
+      forbidCoreDumps()
       using signals = stopSignals()
       const { loadReceiverConfig } = await import('../receiver/config.ts')
       const { storedEvent } = await import('../receiver/event.ts')

@@ -86,8 +86,9 @@ function deliveryText({ delivery }: VaultStatus): string {
   const state = delivery.connected
     ? `connected${delivery.code ? `, the last try failed (${delivery.code})` : ''}`
     : `not connected${delivery.code ? ` (${delivery.code})` : ''}`
+  const aside = delivery.setAside > 0 ? `; ${delivery.setAside} set aside` : ''
   const refused = delivery.refusedReceipts > 0 ? `; ${delivery.refusedReceipts} receipts not believed` : ''
-  return `${state}; ${delivery.delivered} delivered since the start, last ${timeText(delivery.lastReceiptAt)}${refused}`
+  return `${state}; ${delivery.delivered} delivered since the start, last ${timeText(delivery.lastReceiptAt)}${aside}${refused}`
 }
 
 function clockText({ clock }: VaultStatus): string {

@@ -1,9 +1,10 @@
 import type { Receipt } from '../domain/receipt.ts'
 import { RoadveilError } from '../errors.ts'
 import type { BrokerConnection } from '../protocol/connection.ts'
-import { MESSAGE_EXPIRY_SECONDS } from '../protocol/limits.ts'
+import { MAX_CHUNK_BYTES, MESSAGE_EXPIRY_SECONDS } from '../protocol/limits.ts'
 import { chunkTopic, manifestTopic, type Station } from '../protocol/topics.ts'
 import type { Outbox, OutboxEntry } from '../store/outbox.ts'
+import type { Place } from './line.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { DeliveryTiming } from './timing.ts'
 
@@ -29,15 +30,18 @@ export async function deliverEvidence(
     readonly outbox: Outbox
     readonly station: Station
     readonly mailbox: Mailbox
+    readonly place: Place
+    readonly wire: Wire
     readonly timing: DeliveryTiming
     readonly signal: AbortSignal
   },
   request?: Receipt,
 ): Promise<Receipt> {
-  const { mailbox, timing, signal } = deps
+  const { mailbox, place, timing, signal } = deps
   if (!request) await announce(entry, deps)
   let receipt = request ?? (await mailbox.take(timing.answerMs, signal))
   for (let requests = 1; receipt?.status === 'incomplete'; requests++) {
+    place.progressed()
     if (requests > MAX_REQUESTS) {
       throw new RoadveilError('ERR_DELIVERY_STALLED', `the city asked ${MAX_REQUESTS} times for chunks`)
     }
@@ -53,33 +57,60 @@ export async function deliverEvidence(
   return receipt
 }
 
+/** What a try has sent, to be told when it has failed. */
+export interface Wire {
+  /** Messages that the broker has not acknowledged. */
+  unacknowledged: number
+  /** Chunks that it has. */
+  chunks: number
+}
+
 interface Way {
+  readonly wire: Wire
   readonly connection: BrokerConnection
   readonly outbox: Outbox
   readonly station: Station
+  readonly place: Place
   readonly signal: AbortSignal
 }
 
-async function announce({ evidenceId }: OutboxEntry, { connection, outbox, station }: Way): Promise<void> {
-  const manifest = Buffer.from(outbox.manifest(evidenceId))
-  const options = { expirySeconds: MESSAGE_EXPIRY_SECONDS }
-  await connection.publish(manifestTopic(station, evidenceId), manifest, options)
+async function announce(entry: OutboxEntry, way: Way): Promise<void> {
+  const { evidenceId, ciphertextBytes, chunkCount } = entry
+  const { connection, outbox, station } = way
+  // The city should not wait for what can never come.
+  const lastChunk = chunkTopic(station, evidenceId, chunkCount - 1)
+  connection.checkSize(lastChunk, Math.min(ciphertextBytes, MAX_CHUNK_BYTES))
+  await send(manifestTopic(station, evidenceId), Buffer.from(outbox.manifest(evidenceId)), way)
 }
 
+async function send(topic: string, payload: Buffer, { connection, wire }: Way): Promise<void> {
+  wire.unacknowledged += 1
+  await connection.publish(topic, payload, { expirySeconds: MESSAGE_EXPIRY_SECONDS })
+  wire.unacknowledged -= 1
+}
+
+/** Sends the chunks, the last one when the evidence has its turn: the city stores what it has all of. */
 async function sendChunks(
   { evidenceId, chunkCount }: OutboxEntry,
   missing: readonly number[],
-  { connection, outbox, station, signal }: Way,
+  way: Way,
 ): Promise<void> {
-  // All senders draw from one iterator, so a chunk is read from the store only when its turn has come.
-  const indexes = missing.filter((index) => index < chunkCount).values()
-  const send = async (): Promise<void> => {
-    for (const index of indexes) {
-      signal.throwIfAborted()
-      const chunk = Buffer.from(outbox.chunk(evidenceId, index))
-      const options = { expirySeconds: MESSAGE_EXPIRY_SECONDS }
-      await connection.publish(chunkTopic(station, evidenceId, index), chunk, options)
-    }
+  const { outbox, station, place, wire, signal } = way
+  const sendChunk = async (index: number): Promise<void> => {
+    signal.throwIfAborted()
+    const chunk = Buffer.from(outbox.chunk(evidenceId, index))
+    await send(chunkTopic(station, evidenceId, index), chunk, way)
+    wire.chunks += 1
+    place.progressed()
   }
-  await Promise.all(Array.from({ length: SENDERS }, send))
+  const indexes = missing.filter((index) => index < chunkCount)
+  const last = indexes.pop()
+  // All senders draw from one iterator, so a chunk is read from the store only when its turn has come.
+  const others = indexes.values()
+  const sendOthers = async (): Promise<void> => {
+    for (const index of others) await sendChunk(index)
+  }
+  await Promise.all(Array.from({ length: SENDERS }, sendOthers))
+  await place.turn(signal)
+  if (last !== undefined) await sendChunk(last)
 }

@@ -1,6 +1,12 @@
 import { type EpochMs, iso } from '../domain/frame.ts'
+import { isRoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { type BrokerAddress, type BrokerConnection, connectBroker } from '../protocol/connection.ts'
+import {
+  type BrokerAddress,
+  type BrokerConnection,
+  type ConnectBroker,
+  connectBroker,
+} from '../protocol/connection.ts'
 import { keepConnected } from '../protocol/reconnect.ts'
 import { encodeStatus, type Status } from '../protocol/status.ts'
 import { commandFilter, receiptFilter, type Station, statusTopic } from '../protocol/topics.ts'
@@ -28,6 +34,7 @@ export interface ForwarderDeps {
   /** The host's clock. */
   readonly now: () => EpochMs
   readonly timing?: DeliveryTiming
+  readonly connect?: ConnectBroker
 }
 
 /** What the forwarder is doing, for status and health. */
@@ -72,7 +79,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
 
   const connectOnce = (signal: AbortSignal): Promise<BrokerConnection> => {
     const will = { topic: statusTopic(station), payload: encodeStatus(status('offline')) }
-    return connectBroker(
+    return (deps.connect ?? connectBroker)(
       {
         address: deps.broker,
         clientId: station.device,
@@ -95,10 +102,20 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
     software: deps.softwareVersion,
   })
 
+  /** A broker that refuses it does not hold up evidence. */
+  const sayOnline = async (connection: BrokerConnection): Promise<void> => {
+    try {
+      await connection.publish(statusTopic(station), encodeStatus(status('online')), { retain: true })
+    } catch (error) {
+      if (!isRoadveilError(error) || connection.ended.aborted) throw error
+      logger.warn('the city does not hear that the box is there', { error })
+    }
+  }
+
   const serve = async (signal: AbortSignal, reset: () => void): Promise<void> => {
     renewal = new AbortController()
     await using connection = await connectOnce(signal)
-    await connection.publish(statusTopic(station), encodeStatus(status('online')), { retain: true })
+    await sayOnline(connection)
     reset()
     link.connected = true
     link.errorCode = undefined

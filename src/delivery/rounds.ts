@@ -1,20 +1,27 @@
 import type { EpochMs } from '../domain/frame.ts'
-import type { Receipt } from '../domain/receipt.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { BrokerConnection, IncomingMessage } from '../protocol/connection.ts'
 import type { Station } from '../protocol/topics.ts'
 import type { Outbox, OutboxEntry } from '../store/outbox.ts'
-import { backoffMs } from '../waiting.ts'
-import { deliverEvidence } from './deliver.ts'
-import { createMailbox, type Mailbox } from './mailbox.ts'
-import { readReceipt, type VerifyReceipt } from './receipts.ts'
+import { backoffMs, untilAborted } from '../waiting.ts'
+import { deliverEvidence, type Wire } from './deliver.ts'
+import { createInbox } from './inbox.ts'
+import { ASIDE, createLine, type Place } from './line.ts'
+import { createMailbox } from './mailbox.ts'
+import type { VerifyReceipt } from './receipts.ts'
 import type { DeliveryTiming } from './timing.ts'
 
-/** Evidence under way at once, so that one the city never answers does not hold up the others. */
+/** Evidence under way in the order of storing: each waits for those before it, but with all of it but the last part sent. */
 const LANES = 4
+/** Evidence that was set aside and is tried again beside the others, which it must not keep from their lanes. */
+const SIDE_LANES = 2
+/** Tries that the city may leave unanswered before the evidence is set aside. */
+const MAX_SILENT_TRIES = 3
+/** Connections that may break in a row while the same evidence is being sent in order, before it is believed to be why. */
+const MAX_BREAKS = 3
 
-/** Rounds through the outbox: what is due is delivered, what fails waits its time, what the city confirms is settled. */
+/** Rounds through the outbox: what is due is delivered, what fails is set aside for a while, what the city confirms is settled. */
 export interface Rounds {
   /** Works over one connection until the signal is aborted. Rejects when the outbox cannot be read. */
   run(connection: BrokerConnection, signal: AbortSignal): Promise<void>
@@ -40,62 +47,102 @@ export function createRounds(deps: {
   readonly timing: DeliveryTiming
 }): Rounds {
   const { outbox, station, logger, now, timing } = deps
-  const mailboxes = new Map<string, Mailbox>()
-  /** What was tried and not settled since the start: a late answer may be about it. */
-  const tried = new Map<string, OutboxEntry>()
-  /** Chunks that the city asked for outside of a try: it was away or slow when the evidence was announced. */
-  const requests = new Map<string, Receipt>()
+  const line = createLine(timing.patienceMs)
   let lastErrorCode: string | undefined
-  let settled = 0
-  let refusedReceipts = 0
   let alarm = Promise.withResolvers<undefined>()
-
+  let recall = new AbortController()
+  /** Connections that broke in a row while evidence was being sent and none of its chunks got through. */
+  const breaks = new Map<string, number>()
   const wake = (): void => {
     alarm.resolve(undefined)
   }
+  const inbox = createInbox({
+    ...deps,
+    wake,
+    refused: (code) => (lastErrorCode = code),
+    // All but the oldest have to let those before them pass again.
+    cityIsBack() {
+      recall.abort()
+      recall = new AbortController()
+    },
+  })
 
-  const settle = (receipt: Receipt): void => {
-    const { evidenceId, status, keyId } = receipt
-    if (outbox.settle(receipt, now()) === 'already') return
-    tried.delete(evidenceId)
-    requests.delete(evidenceId)
-    settled += 1
-    logger.info('the city confirmed evidence', { evidenceId, status, receiptKeyId: keyId })
-  }
-
-  const tryOnce = async (entry: OutboxEntry, connection: BrokerConnection, signal: AbortSignal) => {
+  /** Notes a failure of the evidence itself. True when it keeps its place, to be tried again at once. */
+  const note = (entry: OutboxEntry, place: Place, error: RoadveilError): boolean => {
     const { evidenceId } = entry
     const attempt = entry.attempts + 1
+    const at = now()
+    const isSilence = error.code === 'ERR_RECEIPT_MISSING'
+    if (isSilence && place !== ASIDE && attempt < MAX_SILENT_TRIES && !line.isStuck()) {
+      outbox.recordAttempt(evidenceId, { at, nextAt: at, errorCode: error.code })
+      logger.warn('evidence was not delivered', { evidenceId, error, attempt })
+      return true
+    }
+    const { firstMs, mostMs } = timing.retry
+    const isRejected = error.code === 'ERR_EVIDENCE_REJECTED'
+    const delayMs = isRejected ? timing.rejectedMs : backoffMs(attempt, firstMs, mostMs)
+    outbox.recordAttempt(evidenceId, { at, nextAt: at + delayMs, errorCode: error.code })
+    inbox.setAside(entry)
+    logger.warn('evidence was set aside', { evidenceId, error, attempt, delayMs })
+    return false
+  }
+
+  /** The connection broke: usually nothing that the evidence did, unless it happens again and again. */
+  const noteBreak = (entry: OutboxEntry, place: Place, { unacknowledged, chunks }: Wire): void => {
+    const { evidenceId } = entry
+    if (unacknowledged === 0 || chunks > 0) return void breaks.delete(evidenceId)
+    const count = (breaks.get(evidenceId) ?? 0) + 1
+    breaks.set(evidenceId, count)
+    if (count < (place === ASIDE ? 1 : MAX_BREAKS)) return
+    breaks.delete(evidenceId)
+    const message = `the connection broke ${count} times in a row while this evidence was sent`
+    note(entry, place, new RoadveilError('ERR_BROKER_HANGS_UP', message))
+  }
+
+  /** True when the same is to be tried again. */
+  const tryOnce = async (
+    entry: OutboxEntry,
+    place: Place,
+    connection: BrokerConnection,
+    signal: AbortSignal,
+  ): Promise<boolean> => {
     const mailbox = createMailbox()
-    tried.set(evidenceId, { ...entry, attempts: attempt })
-    mailboxes.set(evidenceId, mailbox)
-    const request = requests.get(evidenceId)
-    requests.delete(evidenceId)
+    const request = inbox.open(entry, mailbox)
+    const wire = { unacknowledged: 0, chunks: 0 }
     try {
-      const way = { connection, outbox, station, mailbox, timing, signal }
-      const receipt = await deliverEvidence(entry, way, request)
-      settle(receipt)
+      const way = { connection, outbox, station, mailbox, place, wire, timing, signal }
+      inbox.settle(await deliverEvidence(entry, way, request))
       lastErrorCode = undefined
+      place.leave('settled')
+      return false
     } catch (error) {
-      if (!isRoadveilError(error)) throw error
+      if (!isRoadveilError(error)) {
+        if (signal.aborted) return false
+        throw error
+      }
       lastErrorCode = error.code
-      const { firstMs, mostMs } = timing.retry
-      const rejected = error.code === 'ERR_EVIDENCE_REJECTED'
-      const delayMs = rejected ? timing.rejectedMs : backoffMs(attempt, firstMs, mostMs)
-      // A human may have released it meanwhile.
-      if (error.code === 'ERR_EVIDENCE_UNKNOWN') tried.delete(evidenceId)
-      outbox.recordAttempt(evidenceId, { at: now(), nextAt: now() + delayMs, errorCode: error.code })
-      logger.warn('evidence was not delivered', { evidenceId, error, attempt, delayMs })
+      if (error.code === 'ERR_BROKER_LOST') {
+        noteBreak(entry, place, wire)
+        await untilAborted(signal)
+      } else if (error.code !== 'ERR_EVIDENCE_UNKNOWN') return note(entry, place, error)
+      return false
     } finally {
-      mailboxes.delete(evidenceId)
+      inbox.close(entry)
     }
   }
 
-  const nextEntries = (): OutboxEntry[] => {
-    const asked = [...requests.keys()].flatMap((evidenceId) => tried.get(evidenceId) ?? [])
-    const due = outbox.due(now(), LANES * 2)
-    const seen = new Set(mailboxes.keys())
-    return [...asked, ...due].filter(({ evidenceId }) => !seen.has(evidenceId) && seen.add(evidenceId))
+  const deliver = async (
+    entry: OutboxEntry,
+    place: Place,
+    connection: BrokerConnection,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    try {
+      let { attempts } = entry
+      while (await tryOnce({ ...entry, attempts }, place, connection, signal)) attempts += 1
+    } finally {
+      place.leave('unsettled')
+    }
   }
 
   return {
@@ -103,22 +150,47 @@ export function createRounds(deps: {
       const failure = new AbortController()
       const either = AbortSignal.any([signal, failure.signal])
       signal.addEventListener('abort', wake)
-      const running = new Set<Promise<void>>()
+      const lanes = new Map<string, Promise<void>>()
+      const sideLanes = new Map<string, Promise<void>>()
+      let lookAsideAt = 0
+
+      const start = (entry: OutboxEntry, place: Place, into: Map<string, Promise<void>>): void => {
+        const { evidenceId } = entry
+        const work = deliver(entry, place, connection, AbortSignal.any([either, recall.signal]))
+          .catch((error: unknown) => {
+            // Stopping is no failure of the evidence; anything else here is the outbox failing.
+            if (!either.aborted) failure.abort(error)
+          })
+          .finally(() => {
+            into.delete(evidenceId)
+            if (into === sideLanes) lookAsideAt = 0
+            wake()
+          })
+        into.set(evidenceId, work)
+      }
+      const isIdle = ({ evidenceId }: OutboxEntry): boolean =>
+        !lanes.has(evidenceId) && !sideLanes.has(evidenceId)
+
+      const fill = (): void => {
+        if (lanes.size < LANES) {
+          const next = outbox.inOrder(LANES + SIDE_LANES).filter(isIdle)
+          for (const entry of next.slice(0, LANES - lanes.size))
+            start(entry, line.join(entry.sequence), lanes)
+        }
+        if (sideLanes.size === SIDE_LANES) return
+        // Looking for it goes through the whole outbox.
+        const isTime = performance.now() >= lookAsideAt
+        if (isTime) lookAsideAt = performance.now() + timing.pollMs
+        const due = isTime ? outbox.setAside(now(), 2 * SIDE_LANES) : []
+        const side = new Map([...inbox.askedFor(), ...due].map((entry) => [entry.evidenceId, entry]))
+        const next = [...side.values()].filter(isIdle).slice(0, SIDE_LANES - sideLanes.size)
+        for (const entry of next) start(entry, ASIDE, sideLanes)
+      }
+
       try {
         while (!either.aborted) {
           alarm = Promise.withResolvers()
-          for (const entry of nextEntries().slice(0, LANES - running.size)) {
-            const work = tryOnce(entry, connection, either)
-              .catch((error: unknown) => {
-                // Stopping is no failure of the evidence; anything else here is the outbox failing.
-                if (!either.aborted) failure.abort(error)
-              })
-              .finally(() => {
-                running.delete(work)
-                wake()
-              })
-            running.add(work)
-          }
+          fill()
           const timer = setTimeout(wake, timing.pollMs)
           await alarm.promise
           clearTimeout(timer)
@@ -126,34 +198,12 @@ export function createRounds(deps: {
       } finally {
         failure.abort()
         signal.removeEventListener('abort', wake)
-        await Promise.all(running)
+        await Promise.all([...lanes.values(), ...sideLanes.values()])
       }
       if (!signal.aborted) failure.signal.throwIfAborted()
     },
-    receive(message) {
-      try {
-        const receipt = readReceipt(message, station, deps.verifyReceipt)
-        const { evidenceId, status } = receipt
-        const entry = tried.get(evidenceId)
-        if (entry && entry.ciphertextSha256 !== receipt.ciphertextSha256) {
-          throw new RoadveilError(
-            'ERR_RECEIPT_MISMATCH',
-            'a receipt names another ciphertext than the one sent',
-          )
-        }
-        const mailbox = mailboxes.get(evidenceId)
-        if (mailbox) mailbox.put(receipt)
-        else if (status === 'stored' || status === 'duplicate') settle(receipt)
-        else if (status === 'incomplete' && entry) requests.set(evidenceId, receipt)
-        wake()
-      } catch (error) {
-        if (!isRoadveilError(error)) throw error
-        refusedReceipts += 1
-        lastErrorCode = error.code
-        logger.warn('a receipt was ignored', { error })
-      }
-    },
+    receive: (message) => inbox.receive(message),
     wake,
-    state: () => ({ lastErrorCode, settled, refusedReceipts }),
+    state: () => ({ lastErrorCode, ...inbox.state() }),
   }
 }

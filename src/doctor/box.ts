@@ -95,7 +95,7 @@ async function checkStopped(config: Config, env: Env, now: number): Promise<read
       return [
         ...judged(
           'store',
-          judgeBacklog({ outbox: { count, oldestAt } }, now),
+          judgeBacklog({ outbox: { count, oldestAt, setAside: [] } }, now),
           `whole; ${count} evidence wait`,
         ),
         ...asides,

@@ -34,6 +34,9 @@ export const EXCHANGE_ERRORS = {
   ERR_EVIDENCE_REJECTED: {
     hint: 'The city set the evidence aside: see the reason there (quarantine/), mend it, and it is sent again by itself.',
   },
+  ERR_BROKER_HANGS_UP: {
+    hint: 'The broker ends the connection whenever this evidence is sent: its log says why (for mosquitto, remove message_size_limit).',
+  },
   ERR_DELIVERY_STALLED: { hint: 'The city keeps asking for the same parts; see the log of its receiver.' },
 
   // receiver/
@@ -163,6 +166,7 @@ export const EXCHANGE_ERRORS = {
   },
 
   // cli/
+  ERR_CORE_LIMIT: { hint: 'Install util-linux, whose prlimit keeps pixels and keys out of core dumps.' },
   ERR_USAGE: { exit: 2, hint: 'Run `roadveil --help`, or `roadveil VERB --help` for one verb.' },
   ERR_UNHEALTHY: {
     hint: 'Do what stands below each fault, and run `roadveil doctor` again.',

@@ -28,7 +28,12 @@ export interface Condition {
   /** Violations of which nothing was kept because something was found again after redaction. */
   readonly unverifiedRedactions: number
   readonly broker: { readonly connected: boolean; readonly code: string | null }
-  readonly outbox: { readonly count: number; readonly oldestAt: EpochMs | null }
+  readonly outbox: {
+    readonly count: number
+    readonly oldestAt: EpochMs | null
+    /** Evidence whose delivery failed for a reason of its own, by what the last try failed of. */
+    readonly setAside: readonly { readonly code: string; readonly count: number }[]
+  }
   readonly store: {
     readonly bytes: number
     readonly maxBytes: number
@@ -160,6 +165,10 @@ function judgeDelivery({ broker, outbox }: Condition, now: EpochMs): Warning[] {
   if (!broker.connected) {
     const code = broker.code ?? undefined
     warnings.push(warning(isKnown(code) ? code : 'ERR_BROKER_LOST', 'the broker is not connected'))
+  }
+  for (const { code, count } of outbox.setAside) {
+    if (isKnown(code))
+      warnings.push(warning(code, `${count} evidence could not be delivered and wait for another try`))
   }
   return warnings
 }

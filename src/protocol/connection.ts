@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { connect, type MqttClient } from 'mqtt'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import { connectError, reasonCodeOf } from './broker-error.ts'
@@ -54,8 +55,11 @@ export interface ConnectionTimeouts {
   readonly publishMs: number
 }
 
-/** Enough for four chunks on a bad mobile line (about 60 kbit/s). */
-export const DEFAULT_CONNECTION_TIMEOUTS: ConnectionTimeouts = { connectMs: 20_000, publishMs: 60_000 }
+/** Enough for four chunks on a bad mobile line (about 64 kbit/s), and little enough that others do not wait for a minute. */
+export const DEFAULT_CONNECTION_TIMEOUTS: ConnectionTimeouts = { connectMs: 20_000, publishMs: 50_000 }
+
+/** Makes a connection; what `connectBroker` does over the network. */
+export type ConnectBroker = (options: ConnectionOptions, signal: AbortSignal) => Promise<BrokerConnection>
 
 /**
  * A connection that stands. When it breaks it is over; whoever made it makes a new one. Disposing of it says goodbye and
@@ -65,10 +69,12 @@ export interface BrokerConnection extends AsyncDisposable {
   /**
    * Publishes at QoS 1 and waits for the PUBACK; at most four are on their way, the others wait.
    *
-   * @throws RoadveilError ERR_MESSAGE_TOO_LARGE, ERR_PUBLISH_REFUSED, ERR_PUBLISH_TIMEOUT (which ends the connection)
-   *   or ERR_BROKER_LOST.
+   * @throws RoadveilError ERR_MESSAGE_TOO_LARGE, ERR_PUBLISH_REFUSED, ERR_BROKER_LOST, or ERR_PUBLISH_TIMEOUT for a message that
+   *   itself had no answer, which ends the connection.
    */
   publish(topic: string, payload: Buffer, options?: PublishOptions): Promise<void>
+  /** Throws ERR_MESSAGE_TOO_LARGE where the broker accepts no message of so many bytes under this topic. */
+  checkSize(topic: string, payloadBytes: number): void
   /** Aborted when the connection has ended, with the RoadveilError that says why. */
   readonly ended: AbortSignal
 }
@@ -114,12 +120,16 @@ export async function connectBroker(
   }
   try {
     client.connect()
+    // Messages are small and answered one by one: none should wait for the acknowledgement of the one before (RFC 896).
+    if (client.stream instanceof Socket) client.stream.setNoDelay(true)
     const limits = await openClient(client, options.timeouts.connectMs, signal)
     watchClient(client, end)
+    const checkSize = sizeCheck(limits)
     const publish = publisher(client, limits, ending.signal, end, options.timeouts)
     await subscribe(client, options, ending.signal)
     return {
       publish,
+      checkSize,
       ended: ending.signal,
       async [Symbol.asyncDispose]() {
         await closeClient(client)
@@ -144,6 +154,15 @@ async function subscribe(client: MqttClient, options: ConnectionOptions, ended: 
   })
 }
 
+function sizeCheck({ maximumPacketSize }: BrokerLimits): BrokerConnection['checkSize'] {
+  return (topic, payloadBytes) => {
+    const bytes = payloadBytes + Buffer.byteLength(topic) + PACKET_OVERHEAD_BYTES
+    if (bytes <= maximumPacketSize) return
+    const sizes = `${bytes} bytes, the broker accepts ${maximumPacketSize}`
+    throw new RoadveilError('ERR_MESSAGE_TOO_LARGE', `a message is too large for the broker: ${sizes}`)
+  }
+}
+
 function publisher(
   client: MqttClient,
   limits: BrokerLimits,
@@ -151,13 +170,10 @@ function publisher(
   end: (error: RoadveilError) => void,
   timeouts: ConnectionTimeouts,
 ): BrokerConnection['publish'] {
+  const checkSize = sizeCheck(limits)
   const slots = createSlots(Math.min(MAX_IN_FLIGHT, limits.receiveMaximum))
   return async (topic, payload, { retain = false, expirySeconds } = {}) => {
-    const bytes = payload.length + Buffer.byteLength(topic) + PACKET_OVERHEAD_BYTES
-    if (bytes > limits.maximumPacketSize) {
-      const sizes = `${bytes} bytes, the broker accepts ${limits.maximumPacketSize}`
-      throw new RoadveilError('ERR_MESSAGE_TOO_LARGE', `a message is too large for the broker: ${sizes}`)
-    }
+    checkSize(topic, payload.length)
     const properties = expirySeconds === undefined ? {} : { messageExpiryInterval: expirySeconds }
     await slots.use(async () => {
       try {
@@ -168,7 +184,9 @@ function publisher(
         })
       } catch (error) {
         // Its packet identifier stays taken, so the connection that did not answer is not used any longer.
-        if (isRoadveilError(error, 'ERR_PUBLISH_TIMEOUT')) end(error)
+        if (isRoadveilError(error, 'ERR_PUBLISH_TIMEOUT')) {
+          end(new RoadveilError('ERR_BROKER_LOST', 'the broker left a message unanswered', { cause: error }))
+        }
         throw error
       }
     })
@@ -194,10 +212,17 @@ async function settled(
 ): Promise<void> {
   ended.throwIfAborted()
   const { promise, resolve, reject } = Promise.withResolvers<undefined>()
-  const lost = (): void => reject(ended.reason as Error)
-  const timer = setTimeout(() => {
+  const beganAt = performance.now()
+  const unanswered = (): void =>
     reject(new RoadveilError('ERR_PUBLISH_TIMEOUT', `the broker did not acknowledge within ${timeoutMs} ms`))
-  }, timeoutMs)
+  const lost = (): void => {
+    const { cause } = ended.reason as Error
+    // What has waited nearly as long as the one that ended the connection would have had no answer, either.
+    const isAsOld = performance.now() - beganAt > timeoutMs / 2
+    if (isRoadveilError(cause, 'ERR_PUBLISH_TIMEOUT') && isAsOld) unanswered()
+    else reject(ended.reason as Error)
+  }
+  const timer = setTimeout(unanswered, timeoutMs)
   ended.addEventListener('abort', lost)
   try {
     start((error) => {

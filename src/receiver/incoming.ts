@@ -93,7 +93,7 @@ export interface EvidenceName {
 
 export interface IncomingLimits {
   readonly maxAssemblies: number
-  /** Of one device: the forwarder has four under way. */
+  /** Of one device, whose longest silent one makes room for a new one: the forwarder has six under way. */
   readonly maxPerDevice: number
   /** Ciphertext of all together. */
   readonly maxBytes: number
@@ -133,9 +133,13 @@ export function makeRoom<T extends Occupant>(
 ): readonly T[] {
   const longestFirst = [...all].sort((a, b) => b.idleMs - a.idleMs)
   let staying = longestFirst.filter(({ idleMs }) => idleMs <= limits.maxAgeMs)
+  // Of the same device the longest silent goes at any time: parts that never come, such as those that a broker refuses, must not keep
+  // the rest of the device's evidence out.
+  const ofDevice = staying.filter((each) => each.device === device)
+  const surplus = new Set(ofDevice.slice(0, Math.max(0, ofDevice.length - limits.maxPerDevice + 1)))
+  staying = staying.filter((each) => !surplus.has(each))
   const full = (): boolean =>
     staying.length >= limits.maxAssemblies ||
-    staying.filter((each) => each.device === device).length >= limits.maxPerDevice ||
     staying.reduce((sum, { bytes }) => sum + bytes, ciphertextBytes) > limits.maxBytes
   for (const each of staying) {
     if (full() && each.idleMs > limits.idleMs) staying = staying.filter((other) => other !== each)

@@ -1,5 +1,6 @@
 import type { Logger } from '../log.ts'
 import {
+  type ConnectBroker,
   connectBroker,
   type ConnectionTimeouts,
   DEFAULT_CONNECTION_TIMEOUTS,
@@ -43,6 +44,7 @@ export interface ReceiverDeps {
   readonly stored?: (evidence: StoredEvidence) => void
   readonly timing?: ReceiverTiming
   readonly limits?: IncomingLimits
+  readonly connect?: ConnectBroker
 }
 
 export interface Receiver {
@@ -69,7 +71,7 @@ export function createReceiver(config: ReceiverConfig, deps: ReceiverDeps): Rece
   let connected = false
 
   const serve = async (way: { desk: Desk; answers: Answers; reset: () => void }, signal: AbortSignal) => {
-    await using connection = await connectBroker(
+    await using connection = await (deps.connect ?? connectBroker)(
       {
         address: brokerAddress(config.broker, config.broker),
         clientId,

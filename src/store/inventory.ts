@@ -37,11 +37,19 @@ export interface StoreCounts {
   readonly keyless: number
 }
 
+/** Evidence whose delivery failed for a reason of its own: it is tried again later, and the others go on. */
+export interface SetAside {
+  /** Why the last try failed. */
+  readonly code: string
+  readonly count: number
+}
+
 /** What the store holds. */
 export interface Inventory {
   /** In the order in which they were stored. */
   list(): readonly StoredEvidence[]
   counts(): StoreCounts
+  setAside(): readonly SetAside[]
 }
 
 interface Row extends Omit<StoredEvidence, 'holds' | 'state' | 'attempts'> {
@@ -70,6 +78,9 @@ export function inventoryOf(db: StoreDatabase): Inventory {
       coalesce(sum(ciphertext_bytes), 0) AS bytes,
       (SELECT count(*) FROM outbox WHERE last_error = 'ERR_STORE_CORRUPT') AS damaged,
       (SELECT count(*) FROM outbox WHERE last_error = 'ERR_DAY_KEY') AS keyless FROM evidence`,
+  )
+  const setAside = db.prepare<[], SetAside>(
+    'SELECT last_error AS code, count(*) AS count FROM outbox WHERE due_at > last_attempt_at GROUP BY last_error',
   )
   const none: StoreCounts = {
     pending: 0,
@@ -100,5 +111,6 @@ export function inventoryOf(db: StoreDatabase): Inventory {
       }))
     },
     counts: () => query(() => counts.get()) ?? none,
+    setAside: () => query(() => setAside.all()),
   }
 }

@@ -9,9 +9,12 @@ import type { Space } from './space.ts'
 
 /** One sealed evidence that the city has not confirmed. */
 export interface OutboxEntry {
+  /** Rises by one with each evidence that is stored. */
+  readonly sequence: number
   readonly evidenceId: string
   /** Lower-case hex. */
   readonly ciphertextSha256: string
+  readonly ciphertextBytes: number
   readonly chunkCount: number
   /** Tries that failed so far. */
   readonly attempts: number
@@ -22,17 +25,24 @@ export type Settlement = 'deleted' | 'held' | 'already' | 'kept'
 
 /** Every call is done when it returns, and throws a coded error when it cannot be. */
 export interface Outbox {
-  /** At most `limit` entries whose time has come: what the city asked for first, then the oldest. */
-  due(now: EpochMs, limit: number): readonly OutboxEntry[]
+  /** At most `limit` entries that are to arrive in the order of storing: all but those that were set aside. What the city asked for comes first, then the oldest. */
+  inOrder(limit: number): readonly OutboxEntry[]
+  /** At most `limit` of the entries that were set aside and whose time has come, the longest overdue first. */
+  setAside(now: EpochMs, limit: number): readonly OutboxEntry[]
   /** The signed manifest. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY. */
   manifest(evidenceId: string): Uint8Array
   /** The chunk with this index, from 0. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY. */
   chunk(evidenceId: string, index: number): Uint8Array
-  /** Notes an attempt that failed, and not to try again before `nextAt`; of evidence that a receipt has settled meanwhile nothing is noted. */
+  /**
+   * Notes an attempt that failed. A `nextAt` after `at` sets the evidence aside until then; otherwise it keeps its place. Of evidence
+   * that a receipt has settled meanwhile nothing is noted.
+   */
   recordAttempt(
     evidenceId: string,
     attempt: { readonly at: EpochMs; readonly nextAt: EpochMs; readonly errorCode: string },
   ): void
+  /** Gives what was set aside with this code its place in the order back. Returns how many. */
+  backInOrder(errorCode: string): number
   /**
    * Acts on a receipt whose signature was checked. `stored` and `duplicate` delete the evidence and leave a tombstone, or only take
    * it from the outbox where a legal hold is on it; anything else deletes nothing.
@@ -59,11 +69,18 @@ export function outboxOf(
     deleteEvidence,
   }: { deviceId: string; audit: Audit; space: Space; layer: OuterLayer; deleteEvidence: DeleteEvidence },
 ): Outbox {
+  const entries = `SELECT sequence, evidence_id AS evidenceId, ciphertext_sha256 AS ciphertextSha256, ciphertext_bytes AS ciphertextBytes,
+     chunk_count AS chunkCount, attempts
+     FROM outbox JOIN evidence USING (sequence)`
+  const inOrder = db.prepare<[number], OutboxEntry>(
+    `${entries} WHERE coalesce(due_at <= last_attempt_at, true) ORDER BY asked_for DESC, sequence LIMIT ?`,
+  )
   // An attempt that lies in the future means that the clock went back since: waiting for it could take years.
-  const due = db.prepare<{ now: number; limit: number }, OutboxEntry>(
-    `SELECT evidence_id AS evidenceId, ciphertext_sha256 AS ciphertextSha256, chunk_count AS chunkCount, attempts
-     FROM outbox JOIN evidence USING (sequence)
-     WHERE due_at <= :now OR coalesce(last_attempt_at, committed_at) > :now ORDER BY asked_for DESC, sequence LIMIT :limit`,
+  const setAside = db.prepare<{ now: number; limit: number }, OutboxEntry>(
+    `${entries} WHERE due_at > last_attempt_at AND (due_at <= :now OR last_attempt_at > :now) ORDER BY due_at LIMIT :limit`,
+  )
+  const backInOrder = db.prepare<[string]>(
+    'UPDATE outbox SET due_at = last_attempt_at WHERE due_at > last_attempt_at AND last_error = ?',
   )
   const manifest = db.prepare<[string], Covered>(
     `SELECT evidence_id AS evidenceId, envelope AS bytes, day_key_id AS dayKeyId, wrapped
@@ -130,7 +147,8 @@ export function outboxOf(
   }
 
   return {
-    due: (now, limit) => query(() => due.all({ now, limit })),
+    inOrder: (limit) => query(() => inOrder.all(limit)),
+    setAside: (now, limit) => query(() => setAside.all({ now, limit })),
 
     manifest(evidenceId) {
       const row = query(() => manifest.get(evidenceId))
@@ -145,8 +163,10 @@ export function outboxOf(
     },
 
     recordAttempt(evidenceId, { at, nextAt, errorCode }) {
-      transact(db, () => attempt.run(Math.trunc(at), Math.ceil(nextAt), errorCode, evidenceId))
+      transact(db, () => attempt.run(Math.trunc(at), Math.trunc(nextAt), errorCode, evidenceId))
     },
+
+    backInOrder: (errorCode) => transact(db, () => backInOrder.run(errorCode).changes),
 
     settle(receipt, at) {
       if (receipt.deviceId !== deviceId) {

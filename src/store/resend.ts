@@ -38,7 +38,8 @@ interface Criteria {
 export function resendsOf(db: StoreDatabase): Resends {
   // Evidence that a hold keeps after the city confirmed it has left the outbox.
   const enqueue = `INSERT INTO outbox (sequence, due_at, asked_for) SELECT sequence, :at, 1 FROM evidence`
-  const again = 'ON CONFLICT (sequence) DO UPDATE SET due_at = excluded.due_at, asked_for = 1'
+  const again =
+    'ON CONFLICT (sequence) DO UPDATE SET due_at = excluded.due_at, last_attempt_at = NULL, asked_for = 1'
   const queueOne = db.prepare<{ at: number; evidenceId: string }>(
     `${enqueue} WHERE evidence_id = :evidenceId ${again}`,
   )

@@ -36,6 +36,8 @@ max_queued_bytes 134217728
 memory_limit 536870912
 persistent_client_expiration 7d
 max_keepalive 120
+# Receipts are small and waited for: they must not wait for the acknowledgement of what was sent before.
+set_tcp_nodelay true
 
 log_dest stderr
 log_type error

@@ -36,6 +36,7 @@ export interface StatusDeps {
 export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
   const { config, store, board, outbox, forwarder, purging, commands, now } = deps
   const counts = store.inventory.counts()
+  const setAside = store.inventory.setAside()
   const delivery = forwarder.state()
   const clock = await readClockState()
   const cameras = board.latest?.cameras ?? []
@@ -53,7 +54,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       unverifiedRedactions: board.latest?.counts.unverifiedRedactions ?? 0,
       uncheckedRedactions: board.latest?.counts.uncheckedRedactions ?? 0,
       broker: { connected: delivery.connected, code: delivery.lastErrorCode ?? null },
-      outbox: { count: counts.pending, oldestAt: counts.oldestPendingAt },
+      outbox: { count: counts.pending, oldestAt: counts.oldestPendingAt, setAside },
       store: {
         ...{ bytes: counts.bytes, maxBytes, damaged: counts.damaged, keyless: counts.keyless },
         missingRows: store.damage.missingRows,
@@ -93,6 +94,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
     delivery: {
       connected: delivery.connected,
       delivered: delivery.settled,
+      setAside: setAside.reduce((sum, { count }) => sum + count, 0),
       refusedReceipts: delivery.refusedReceipts,
       lastReceiptAt: isoOrNull(outbox.lastReceiptAt),
       code: delivery.lastErrorCode ?? null,

@@ -7,7 +7,7 @@ import type { SealedEvidence } from '../../src/sealing/seal.ts'
 import { DEVICE, setUpStreet, SITE, type Street } from '../support/delivery.ts'
 import { until } from '../support/until.ts'
 
-const empty = ({ store }: Street): boolean => store.outbox.due(Number.MAX_SAFE_INTEGER, 1).length === 0
+const empty = ({ store }: Street): boolean => store.inventory.counts().pending === 0
 const topicOf = (evidenceId: string, device = DEVICE): string =>
   `roadveil/v1/${SITE}/${device}/receipt/${evidenceId}`
 
@@ -75,7 +75,7 @@ await t.test('a receipt that is forged, foreign or replayed settles nothing', as
   await city.publish(topicOf(next.evidenceId), Buffer.from(good))
   await until('the replay is refused', () => forwarder.state().refusedReceipts > refused)
   t.equal(forwarder.state().settled, 1, 'a doubled receipt settles once')
-  t.equal(street.store.outbox.due(Number.MAX_SAFE_INTEGER, 9).length, 1)
+  t.equal(street.store.inventory.counts().pending, 1)
 })
 
 await t.test(
@@ -125,12 +125,12 @@ await t.test('evidence that never gets through does not hold up the others', asy
     new Set(good.map(({ evidenceId }) => evidenceId)),
   )
   const codes = street.log.lines
-    .filter(({ message }) => message === 'evidence was not delivered')
+    .filter(({ message }) => message === 'evidence was set aside')
     .map(({ fields }) => (fields?.error as { code?: string }).code)
   t.ok(codes.includes('ERR_MESSAGE_TOO_LARGE'))
   t.ok(codes.includes('ERR_RECEIPT_MISSING'))
   t.ok(codes.includes('ERR_EVIDENCE_REJECTED'))
-  t.equal(street.store.outbox.due(Number.MAX_SAFE_INTEGER, 99).length, 7, 'nothing of it is given up')
+  t.equal(street.store.inventory.counts().pending, 7, 'nothing of it is given up')
 })
 
 await t.test('evidence on legal hold is confirmed and kept', async (t) => {

@@ -18,11 +18,11 @@ const PROJECT = join(import.meta.dirname, '..', '..')
 const CAMERA = sceneCamera('cam-1', { url: 'rtsp://127.0.0.1:1/stream' })
 
 /** Hands evidence to the box's vault as vision does. */
-async function deliver({ config }: Town): Promise<string> {
+async function deliver({ config }: Town, clipBytes = 150_000): Promise<string> {
   const socketPath = join(config.runtimeDirectory, 'vault.sock')
   const hello = { version: VERSION, configSha256: config.sha256 }
   await using link = connectVault({ socketPath, hello, logger: keptLog() }, AbortSignal.timeout(30_000))
-  const evidence = syntheticEvidence({ ...NAMES, camera: 'cam-1', configSha256: config.sha256 })
+  const evidence = syntheticEvidence({ ...NAMES, camera: 'cam-1', configSha256: config.sha256, clipBytes })
   const answer = await link.deliver(evidence)
   if (answer !== 'stored') throw new Error(`vault refused: ${answer.refused}`)
   return evidence.facts.evidenceId
@@ -90,4 +90,34 @@ await t.test("a certificate of another authority does not reach the city's broke
   t.ok(warnings.some(({ code }) => code === 'ERR_BROKER_REFUSED'))
   t.match(await town.evidenceOnBox(), [{ evidenceId, state: 'outbox' }])
   t.same(town.opened(), [])
+})
+
+await t.test('evidence that the broker refuses is set aside and shown, and the next one flows', async (t) => {
+  const town = await setUpTown(t, [CAMERA])
+  const { broker } = town.trial
+  const config = readFileSync(broker.config, 'utf8')
+  await town.broker.kill()
+  writeFileSync(broker.config, config.replace(/^max_packet_size .*$/m, 'max_packet_size 40000'))
+  await town.broker.restart()
+  town.startReceiver()
+  town.startBox('vault')
+  await town.status()
+  const large = await deliver(town)
+  const small = await deliver(town, 300)
+  await waitFor('the next one is at the city', async () => (await quickStatus(town))?.store.tombstones === 1)
+  t.match(town.opened(), [new RegExp(small)])
+
+  const { delivery, warnings } = await town.status()
+  t.match(delivery, { connected: true, setAside: 1 })
+  const warning = warnings.find(({ code }) => code === 'ERR_MESSAGE_TOO_LARGE')
+  t.match(warning, { message: /^1 evidence/, hint: /max_packet_size/ })
+  const { stdout } = await startRoadveil(['status', '--config', town.trial.box.config]).ended
+  t.match(stdout, /1 set aside/)
+  t.match(stdout, /ERR_MESSAGE_TOO_LARGE/)
+
+  await town.broker.kill()
+  writeFileSync(broker.config, config)
+  await town.broker.restart()
+  await waitFor('it is delivered once it may', async () => (await quickStatus(town))?.store.outbox === 0)
+  t.equal(town.opened().filter((folder) => folder.endsWith(large)).length, 1)
 })

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** Secrets that a suite lets the program handle, and that must be nowhere afterwards. */
@@ -8,8 +8,8 @@ export interface Planted {
   plant(name: string, secret: string | Uint8Array): void
   /** Takes files out of the search that may hold secrets: key files, and what the city opened with its own key. */
   except(path: string): void
-  /** Looks for everything planted, in every file below these folders. */
-  search(folders: readonly string[]): Promise<readonly string[]>
+  /** Looks for everything planted, in these files and in every file below these folders. What is gone meanwhile is left out. */
+  search(paths: readonly string[]): Promise<readonly string[]>
   /** Looks for everything planted in a text: a log, a process list, what the broker saw. */
   within(what: string, bytes: string | Uint8Array): readonly string[]
 }
@@ -34,17 +34,20 @@ export function plantedSecrets(): Planted {
     within(what, bytes) {
       return found(what, Buffer.from(bytes))
     },
-    async search(folders) {
+    async search(paths) {
       const hits: string[] = []
       const overlap = Math.max(0, ...[...secrets.values()].map((secret) => secret.length))
-      for (const file of await filesBelow(folders, excepted)) {
+      for (const file of await filesBelow(paths, excepted)) {
         let tail = Buffer.alloc(0)
         const inFile = new Set<string>()
-        for await (const piece of createReadStream(file, { highWaterMark: 2 ** 20 })) {
-          const bytes = Buffer.concat([tail, piece as Buffer])
-          for (const hit of found(file, bytes)) inFile.add(hit)
-          tail = bytes.subarray(-overlap)
+        const read = async (): Promise<void> => {
+          for await (const piece of createReadStream(file, { highWaterMark: 2 ** 20 })) {
+            const bytes = Buffer.concat([tail, piece as Buffer])
+            for (const hit of found(file, bytes)) inFile.add(hit)
+            tail = bytes.subarray(-overlap)
+          }
         }
+        await read().catch(unlessGone)
         hits.push(...inFile)
       }
       return hits
@@ -52,15 +55,20 @@ export function plantedSecrets(): Planted {
   }
 }
 
-async function filesBelow(folders: readonly string[], excepted: ReadonlySet<string>): Promise<string[]> {
+async function filesBelow(paths: readonly string[], excepted: ReadonlySet<string>): Promise<string[]> {
   const files: string[] = []
-  for (const folder of folders) {
-    for (const entry of await readdir(folder, { withFileTypes: true })) {
-      const path = join(folder, entry.name)
-      if (excepted.has(path)) continue
-      if (entry.isDirectory()) files.push(...(await filesBelow([path], excepted)))
-      else if (entry.isFile()) files.push(path)
-    }
+  for (const path of paths) {
+    if (excepted.has(path)) continue
+    const stat = await lstat(path).catch(unlessGone)
+    if (stat?.isFile()) files.push(path)
+    if (!stat?.isDirectory()) continue
+    const names = (await readdir(path).catch(unlessGone)) ?? []
+    const below = names.map((name) => join(path, name))
+    files.push(...(await filesBelow(below, excepted)))
   }
   return files
+}
+
+function unlessGone(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
 }

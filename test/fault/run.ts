@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { diceOf } from './dice.ts'
+import { watchMachine } from './machine.ts'
 import { plantedSecrets } from './planted.ts'
 import type { FaultSuite } from './suite.ts'
 import { HARMS, type Tally, tallyOf } from './tally.ts'
@@ -23,7 +24,10 @@ export function held({ tally, lacking }: Row): boolean {
   )
 }
 
-/** Runs one suite in a folder of its own, and searches that folder for what it planted. Never throws: a crash is a harm. */
+/**
+ * Runs one suite in a folder of its own, and searches that folder, temporary files, core dumps and process lists for what it planted.
+ * Never throws: a crash is a harm.
+ */
 export async function runSuite(
   suite: FaultSuite,
   { count, seed, signal }: { readonly count: number; readonly seed: number; readonly signal: AbortSignal },
@@ -38,10 +42,12 @@ export async function runSuite(
   const lacking = await suite.lacking?.()
   if (lacking !== undefined) return row(lacking)
   const folder = await mkdtemp(join(tmpdir(), 'rvf-'))
+  using watch = watchMachine(folder)
   try {
     const planted = plantedSecrets()
     await suite.run({ folder, count, dice: diceOf(seed), tally, planted, signal })
-    for (const hit of await planted.search([folder])) tally.harm('leaked', hit)
+    const hits = [...(await planted.search([folder])), ...(await watch.search(planted))]
+    for (const hit of hits) tally.harm('leaked', hit)
   } catch (error) {
     tally.harm('broken', error instanceof Error ? (error.stack ?? error.message) : String(error))
   } finally {

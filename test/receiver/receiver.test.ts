@@ -162,9 +162,23 @@ await t.test('bad evidence is set aside with the reason and answered rejected', 
   t.strictSame(readdirSync(street.trial.city.evidence), [])
 })
 
-await t.test('a box that announces without end fills neither disk nor memory', async (t) => {
+await t.test('parts that never come do not keep the rest of the evidence of their box out', async (t) => {
   await using street = await setUpStreet(t.testdir())
-  street.startCity({ ...DEFAULT_INCOMING_LIMITS, maxPerDevice: 3, idleMs: 300 })
+  street.startCity({ ...DEFAULT_INCOMING_LIMITS, maxPerDevice: 3 })
+  await listening(street)
+  await using box = await handBox(street)
+  for (let index = 0; index < 5; index++) await box.announce(await street.seal())
+  await until('each was answered', () => new Set(box.receipts.map((r) => r.evidenceId)).size === 5)
+  t.equal(readdirSync(join(street.config.stateDirectory, 'incoming', DEVICE)).length, 3)
+  const sealed = await street.seal()
+  await box.announce(sealed)
+  for (const index of sealed.chunks.keys()) await box.send(sealed, index)
+  await until('the next one is stored', () => street.stored.length === 1)
+})
+
+await t.test('boxes that announce without end fill neither disk nor memory', async (t) => {
+  await using street = await setUpStreet(t.testdir())
+  street.startCity({ ...DEFAULT_INCOMING_LIMITS, maxAssemblies: 3, idleMs: 300 })
   await listening(street)
   await using box = await handBox(street)
   const sealed: SealedEvidence[] = []

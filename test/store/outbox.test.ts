@@ -26,12 +26,12 @@ await t.test('what only a hold keeps is sent again when the city asks for it, on
   store.evidence.commit(sealed, aboutAt(1000))
   store.holds.place(evidenceId, { reason: 'court order', by: 'ada', at: 1000 })
   t.equal(store.outbox.settle(receiptFor(sealed), 2000), 'held')
-  t.same(store.outbox.due(2000, 10), [])
+  t.same(store.outbox.inOrder(10), [])
   t.same(store.resends.queue({ evidenceIds: [evidenceId] }, 3000), { queued: 1, gone: [], unknown: [] })
-  t.match(store.outbox.due(3000, 10), [{ evidenceId }])
+  t.match(store.outbox.inOrder(10), [{ evidenceId }])
   t.equal(store.inventory.counts().pending, 0, 'the city has confirmed it all the same')
   t.equal(store.outbox.settle(receiptFor(sealed), 3000), 'held')
-  t.same(store.outbox.due(3000, 10), [])
+  t.same(store.outbox.inOrder(10), [])
   store.holds.release(evidenceId, { reason: 'closed', by: 'ada', at: 4000 })
   t.equal(store.expiry.deleteDelivered(4000), 1)
   t.same(store.resends.queue({ evidenceIds: [evidenceId] }, 5000), {
@@ -51,14 +51,12 @@ await t.test('the outbox gives what is due in the order of storing, with every b
   })
   const [first, second] = all
   if (!first || !second) throw new Error('four expected')
-  const ids = (now: number, limit = 10): string[] =>
-    store.outbox.due(now, limit).map((item) => item.evidenceId)
-  t.same(
-    ids(5000),
-    all.map((sealed) => sealed.evidenceId),
-  )
-  t.same(ids(5000, 2), [first.evidenceId, second.evidenceId])
-  const item = store.outbox.due(5000, 1)[0]
+  const ids = (limit = 10): string[] => store.outbox.inOrder(limit).map((item) => item.evidenceId)
+  const aside = (now: number): string[] => store.outbox.setAside(now, 10).map((item) => item.evidenceId)
+  let inOrder = all.map((sealed) => sealed.evidenceId)
+  t.same(ids(), inOrder)
+  t.same(ids(2), [first.evidenceId, second.evidenceId])
+  const item = store.outbox.inOrder(1)[0]
   t.match(item, { chunkCount: 3, attempts: 0 })
   first.chunks.forEach((chunk, index) => t.same(store.outbox.chunk(first.evidenceId, index), chunk))
   t.same(store.outbox.manifest(first.evidenceId), first.manifest)
@@ -67,19 +65,29 @@ await t.test('the outbox gives what is due in the order of storing, with every b
 
   const third = all[2]?.evidenceId ?? ''
   t.equal(store.resends.queue({ evidenceIds: [third] }, 5000).queued, 1)
-  t.same(ids(5000, 2), [third, first.evidenceId], 'what the city asks for comes first')
+  t.same(ids(2), [third, first.evidenceId], 'what the city asks for comes first')
   store.outbox.recordAttempt(third, { at: 5000, nextAt: 9000, errorCode: 'ERR_BROKER' })
-  t.same(ids(5000, 1), [first.evidenceId], 'and does not hold up the others')
+  t.same(ids(1), [first.evidenceId], 'and does not hold up the others')
   store.resends.queue({ criteria: { camera: 'north', from: 502, until: 503 } }, 5001)
-  t.same(ids(5001, 1), [third], 'asked for again it is due at once')
+  t.same(ids(1), [third], 'asked for again it is due at once')
   store.outbox.settle(receiptFor(all[2] ?? first), 5001)
+  inOrder = inOrder.filter((id) => id !== third)
 
   store.outbox.recordAttempt(first.evidenceId, { at: 5000, nextAt: 8000, errorCode: 'ERR_BROKER' })
-  t.same(ids(5001, 1), [second.evidenceId], 'it waits and the others flow')
-  t.same(ids(8000, 1), [first.evidenceId])
-  t.equal(store.outbox.due(8000, 1)[0]?.attempts, 1)
+  t.same(ids(1), [second.evidenceId], 'it waits and the others flow')
+  t.same(aside(7999), [])
+  t.same(aside(8000), [first.evidenceId])
+  t.equal(store.outbox.setAside(8000, 1)[0]?.attempts, 1)
   t.equal(store.inventory.list()[0]?.lastErrorCode, 'ERR_BROKER')
-  t.same(ids(4000, 1), [first.evidenceId], 'nothing waits for a clock that went back')
+  t.same(store.inventory.setAside(), [{ code: 'ERR_BROKER', count: 1 }])
+  t.same(aside(4000), [first.evidenceId], 'nothing waits for a clock that went back')
+
+  t.equal(store.outbox.backInOrder('ERR_OTHER'), 0)
+  t.equal(store.outbox.backInOrder('ERR_BROKER'), 1)
+  t.same(ids(), inOrder, 'it has its place back')
+  store.outbox.recordAttempt(second.evidenceId, { at: 6000, nextAt: 6000, errorCode: 'ERR_BROKER' })
+  t.same(ids(), inOrder, 'who is to be tried again at once keeps its place')
+  t.same(store.inventory.setAside(), [])
 })
 
 await t.test('only a receipt that names the ciphertext deletes, and leaves a tombstone', async (t) => {
@@ -96,7 +104,7 @@ await t.test('only a receipt that names the ciphertext deletes, and leaves a tom
   t.equal(settle(receiptFor(sealed, { status: 'incomplete', missing: [1] }), 2000), 'kept')
   t.equal(settle(receiptFor(sealed, { status: 'rejected', reason: 'ERR_X' }), 2000), 'kept')
   t.equal(store.inventory.counts().pending, 1)
-  t.equal(store.outbox.due(2000, 1).length, 1)
+  t.equal(store.outbox.inOrder(1).length, 1)
 
   t.equal(settle(receiptFor(sealed, { status: 'duplicate' }), 2000), 'deleted')
   t.equal(settle(receiptFor(sealed), 2001), 'already')
@@ -104,7 +112,7 @@ await t.test('only a receipt that names the ciphertext deletes, and leaves a tom
     code: 'ERR_RECEIPT_MISMATCH',
   })
   t.match(store.inventory.counts(), { pending: 0, tombstones: 1, bytes: 0, oldestPendingAt: null })
-  t.same(store.outbox.due(1e15, 1), [])
+  t.same(store.outbox.inOrder(1), [])
   t.throws(() => store.outbox.chunk(sealed.evidenceId, 0), { code: 'ERR_EVIDENCE_UNKNOWN' })
   store.outbox.recordAttempt(sealed.evidenceId, { at: 3000, nextAt: 4000, errorCode: 'ERR_X' })
   t.same(
@@ -143,7 +151,7 @@ await t.test('held evidence survives its receipt and every purge until the relea
     })
     t.equal(store.outbox.settle(receiptFor(sealed), 2000), 'held')
     t.equal(store.outbox.settle(receiptFor(sealed), 2001), 'held')
-    t.equal(store.outbox.due(1e15, 10).length, 0, 'no longer in the outbox')
+    t.equal(store.outbox.inOrder(10).length, 0, 'no longer in the outbox')
     t.equal(store.expiry.deleteDelivered(3000), 0)
   }
   using store = openTestStore(folder)
@@ -176,6 +184,6 @@ await t.test('released evidence that the city does not have stays until it does'
   store.holds.place(sealed.evidenceId, { reason: 'court', by: 'officer', at: 1500 })
   store.holds.release(sealed.evidenceId, { reason: 'closed', by: 'officer', at: 1600 })
   t.equal(store.expiry.deleteDelivered(1e15), 0)
-  t.equal(store.outbox.due(2000, 1).length, 1)
+  t.equal(store.outbox.inOrder(1).length, 1)
   t.equal(store.outbox.settle(receiptFor(sealed), 3000), 'deleted')
 })

@@ -4,49 +4,59 @@ import { join } from 'node:path'
 import type { SignedEndorsement } from '../../src/delivery/endorsements.ts'
 import { createForwarder, type Forwarder } from '../../src/delivery/forwarder.ts'
 import type { DeliveryTiming } from '../../src/delivery/timing.ts'
-import { type BrokerAddress, type BrokerConnection, connectBroker } from '../../src/protocol/connection.ts'
+import {
+  type BrokerAddress,
+  type BrokerConnection,
+  type ConnectBroker,
+  connectBroker,
+} from '../../src/protocol/connection.ts'
 import type { IncomingMessage } from '../../src/protocol/connection.ts'
 import type { Station } from '../../src/protocol/topics.ts'
 import { loadReceiverConfig, type ReceiverConfig } from '../../src/receiver/config.ts'
 import type { IncomingLimits, StoredEvidence } from '../../src/receiver/incoming.ts'
-import { createReceiver } from '../../src/receiver/receiver.ts'
+import { createReceiver, type ReceiverTiming } from '../../src/receiver/receiver.ts'
 import { loadPublicKey, loadSigningKey, type SigningKey } from '../../src/sealing/keys.ts'
 import { verifyReceipt } from '../../src/sealing/receipt.ts'
 import { type SealedEvidence, sealEvidence } from '../../src/sealing/seal.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import type { Trial } from '../../src/trial/trial.ts'
 import { createWitness } from '../../src/vault/witness.ts'
-import { syntheticEvidence } from './evidence.ts'
+import { syntheticEvidence, type SyntheticOptions } from './evidence.ts'
 import { keptLog } from './kept-log.ts'
 import { startMosquitto, type TestBroker } from './mosquitto.ts'
 
 export const SITE = 'hill-street'
 export const DEVICE = 'box-1'
-const STATION: Station = { prefix: 'roadveil', site: SITE, device: DEVICE }
+export const STATION: Station = { prefix: 'roadveil', site: SITE, device: DEVICE }
 
 /** Something that runs until it is stopped. */
 export interface Running extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/** A box with a real store, a real broker and a real receiver, in one process and with short waits. */
-export interface Street extends AsyncDisposable {
-  readonly broker: TestBroker
+/** A box with a real store, and a real receiver, in one process and with short waits. */
+export interface BoxAndCity extends AsyncDisposable {
   readonly trial: Trial
   readonly store: Store
   readonly config: ReceiverConfig
   readonly deviceKey: SigningKey
   /** What the receiver has told that it stored. */
   readonly stored: StoredEvidence[]
+  /** What both have logged. */
   readonly log: ReturnType<typeof keptLog>
   /** Seals synthetic evidence and puts it into the store. */
   commit(clipBytes?: number): Promise<SealedEvidence>
-  seal(options?: { clipBytes?: number; evidenceId?: string; site?: string }): Promise<SealedEvidence>
+  seal(options?: SyntheticOptions): Promise<SealedEvidence>
   startBox(
     timing?: Partial<DeliveryTiming>,
     endorsements?: readonly SignedEndorsement[],
   ): Running & { readonly forwarder: Forwarder }
   startCity(limits?: IncomingLimits): Running
+}
+
+/** The same with a real broker between them. */
+export interface Street extends BoxAndCity {
+  readonly broker: TestBroker
   /** A connection with the certificate of the box or of the receiver, to do by hand what they would not. */
   connectAs(
     who: 'box' | 'city',
@@ -61,28 +71,84 @@ const NO_COMMANDS = { take: () => undefined, waiting: () => [], sent: () => unde
 const SHORT = { connectMs: 3000, publishMs: 3000 }
 const QUICK = { firstMs: 50, mostMs: 200 }
 
-const QUICK_DELIVERY: DeliveryTiming = {
+export const QUICK_DELIVERY: DeliveryTiming = {
   connection: SHORT,
   answerMs: 1000,
   confirmMs: 2000,
+  patienceMs: 3000,
   pollMs: 50,
   reconnect: QUICK,
   retry: QUICK,
   rejectedMs: 300,
 }
 
-/** Sets the street up; neither box nor city runs yet. The store lies below `storeFolder`. */
-export async function setUpStreet(directory: string, storeFolder = directory): Promise<Street> {
+export interface BoxAndCityOptions {
+  /** The host's clock. */
+  readonly now?: () => number
+  readonly maxSizeMiB?: number
+  /** Below it lies the store, where it is not the street's own. */
+  readonly storeFolder?: string
+  /** Ports on which the broker is reached, where something lies between; read at each start of one. */
+  readonly ports?: { readonly box: number; readonly city: number }
+  /** In place of a network. */
+  readonly connect?: ConnectBroker
+  readonly cityTiming?: Partial<ReceiverTiming>
+}
+
+/** Sets the street up; neither box nor city runs yet. */
+export async function setUpStreet(directory: string, options: BoxAndCityOptions = {}): Promise<Street> {
   const broker = await startMosquitto(join(directory, 'trial'), { site: SITE, device: DEVICE })
   const { trial } = broker
+  const both = await setUpBoxAndCity(trial, directory, options)
+  return {
+    ...both,
+    broker,
+    connectAs(who, filters = [], onMessage = () => undefined) {
+      return connectBroker(
+        {
+          address: addressOf(trial.brokerUrl, who === 'box' ? trial.box : trial.city),
+          clientId: who,
+          sessionExpirySeconds: 0,
+          filters,
+          onMessage: async (message) => {
+            onMessage(message)
+          },
+          timeouts: SHORT,
+        },
+        new AbortController().signal,
+      )
+    },
+    async [Symbol.asyncDispose]() {
+      await both[Symbol.asyncDispose]()
+      await broker[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Sets up the box and the city of a trial, whose broker is somebody else's business; neither runs yet. */
+export async function setUpBoxAndCity(
+  trial: Trial,
+  directory: string,
+  {
+    now = Date.now,
+    maxSizeMiB = 64,
+    storeFolder = directory,
+    ports,
+    connect,
+    cityTiming,
+  }: BoxAndCityOptions = {},
+): Promise<BoxAndCity> {
+  const network = connect && { connect }
   const file = join(storeFolder, 'store', 'roadveil.db')
   const store = openStore({
     file,
     key: randomBytes(32),
-    maxSizeMiB: 64,
+    maxSizeMiB,
     deviceId: DEVICE,
   })
-  const config = await loadReceiverConfig(trial.city.config)
+  const written = await loadReceiverConfig(trial.city.config)
+  const urlOf = (port: number | undefined): string =>
+    port === undefined ? trial.brokerUrl : `mqtts://127.0.0.1:${port}`
   const deviceKey = loadSigningKey({ name: 'none', file: trial.box.signingKey, env: {} })
   const { id, publicKey } = loadPublicKey(trial.box.receiptPublicKey)
   const stored: StoredEvidence[] = []
@@ -107,22 +173,21 @@ export async function setUpStreet(directory: string, storeFolder = directory): P
     return sealEvidence(evidence, {
       signingKey: deviceKey,
       recipients: trial.recipients,
-      sealedAt: Date.now(),
+      sealedAt: now(),
     })
   }
 
   return {
-    broker,
     trial,
     store,
-    config,
+    config: written,
     deviceKey,
     stored,
     log,
     seal,
     async commit(clipBytes) {
       const sealed = await seal(clipBytes === undefined ? {} : { clipBytes })
-      const at = Date.now()
+      const at = now()
       store.evidence.commit(sealed, { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: at, at })
       return sealed
     },
@@ -137,49 +202,36 @@ export async function setUpStreet(directory: string, storeFolder = directory): P
           site: SITE,
           device: DEVICE,
           signingKey: deviceKey,
-          now: Date.now,
+          now,
           logger: log,
         }),
-        broker: addressOf(trial.brokerUrl, trial.box),
+        broker: addressOf(urlOf(ports?.box), trial.box),
         station: STATION,
         verifyReceipt: (bytes) => verifyReceipt(bytes, new Map([[id, publicKey]]), { deviceId: DEVICE }),
         softwareVersion: '0.1.0',
         logger: log,
-        now: Date.now,
+        now,
         timing: { ...QUICK_DELIVERY, ...timing },
+        ...network,
       })
       return { ...start((signal) => forwarder.run(signal)), forwarder }
     },
     startCity(limits) {
+      const config = { ...written, broker: { ...written.broker, url: urlOf(ports?.city) } }
       const receiver = createReceiver(config, {
         logger: log,
-        now: Date.now,
+        now,
         env: {},
         stored: (evidence) => stored.push(evidence),
-        timing: { connection: SHORT, reconnect: QUICK, askAfterMs: 200 },
+        timing: { connection: SHORT, reconnect: QUICK, askAfterMs: 200, ...cityTiming },
         ...(limits && { limits }),
+        ...network,
       })
       return start((signal) => receiver.run(signal))
-    },
-    connectAs(who, filters = [], onMessage = () => undefined) {
-      return connectBroker(
-        {
-          address: addressOf(trial.brokerUrl, who === 'box' ? trial.box : trial.city),
-          clientId: who,
-          sessionExpirySeconds: 0,
-          filters,
-          onMessage: async (message) => {
-            onMessage(message)
-          },
-          timeouts: SHORT,
-        },
-        new AbortController().signal,
-      )
     },
     async [Symbol.asyncDispose]() {
       for (const each of [...running]) await each.stop()
       store[Symbol.dispose]()
-      await broker[Symbol.asyncDispose]()
     },
   }
 }

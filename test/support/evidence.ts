@@ -9,8 +9,10 @@ export interface SyntheticOptions {
   readonly camera?: string
   readonly configSha256?: string
   readonly plateText?: string | null
-  /** Bytes of the clip; the stills and the crop are small. */
+  /** Bytes of the clip. */
   readonly clipBytes?: number
+  /** Bytes of each still and of the crop, where they should all be as small. */
+  readonly pictureBytes?: number
   readonly judgedAt?: Date
 }
 
@@ -20,10 +22,11 @@ const SHA256 = 'a'.repeat(64)
 export function syntheticEvidence(options: SyntheticOptions = {}): RedactedEvidence {
   const judgedAt = options.judgedAt ?? new Date('2026-03-02T10:15:30.250Z')
   const at = (offsetMs: number): string => new Date(judgedAt.getTime() + offsetMs).toISOString()
+  const picture = (bytes: number): Buffer => randomBytes(options.pictureBytes ?? bytes)
   const files = [
-    { name: 'before.jpg', mediaType: 'image/jpeg' as const, bytes: randomBytes(3_000) },
-    { name: 'during.jpg', mediaType: 'image/jpeg' as const, bytes: randomBytes(3_100) },
-    { name: 'plate.png', mediaType: 'image/png' as const, bytes: randomBytes(900) },
+    { name: 'before.jpg', mediaType: 'image/jpeg' as const, bytes: picture(3_000) },
+    { name: 'during.jpg', mediaType: 'image/jpeg' as const, bytes: picture(3_100) },
+    { name: 'plate.png', mediaType: 'image/png' as const, bytes: picture(900) },
     { name: 'clip.mp4', mediaType: 'video/mp4' as const, bytes: randomBytes(options.clipBytes ?? 150_000) },
   ]
   const box = { x: 0.4, y: 0.5, w: 0.2, h: 0.2 }

@@ -153,6 +153,7 @@ await t.test(
       delivery: {
         connected: false,
         delivered: 0,
+        setAside: 0,
         refusedReceipts: 0,
         lastReceiptAt: null,
         code: 'ERR_BROKER_UNREACHABLE',

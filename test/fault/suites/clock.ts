@@ -62,7 +62,7 @@ async function stepOnce(step: Step, round: number, { folder, dice, tally }: Roun
   const runs = await watch.run(step === 'boot in 1970' ? WATCHED_TICKS : WATCHED_TICKS + 240)
   judgeRuns(runs, harm)
   if (watch.shortestWaitMs < MINUTE) harm(`it waited only ${watch.shortestWaitMs} ms`)
-  if (store.outbox.due(watch.now, 10).length < stock.pending.length)
+  if (store.outbox.inOrder(10).length + store.outbox.setAside(watch.now, 10).length < stock.pending.length)
     harm('what waits for the city is not tried')
   judgeStock(store, stock, `${step}: `, tally)
 
@@ -180,7 +180,11 @@ const WELL: Condition = {
     uncheckedRedactions: 0,
     unverifiedRedactions: 0,
   },
-  ...{ broker: { connected: true, code: null }, outbox: { count: 0, oldestAt: null }, disk: undefined },
+  ...{
+    broker: { connected: true, code: null },
+    outbox: { count: 0, oldestAt: null, setAside: [] },
+    disk: undefined,
+  },
   store: { bytes: 0, maxBytes: 1, damaged: 0, keyless: 0, missingRows: 0, setAsides: [] },
   ...{ auditFault: undefined, key: undefined },
   clock: { synchronized: null, source: 'unknown', offsetMs: null, lastSyncAt: null },

@@ -30,7 +30,7 @@ export const diskFull: FaultSuite = {
   async run(rounds) {
     const { folder, count, signal, tally } = rounds
     await using disk = await mountDisk(join(folder, 'disk'), DISK)
-    await using street = await setUpStreet(join(folder, 'street'), disk.folder)
+    await using street = await setUpStreet(join(folder, 'street'), { storeFolder: disk.folder })
     street.startCity()
     const box = boxOf(street)
     for (let round = 0; round < count && !signal.aborted; round++) {

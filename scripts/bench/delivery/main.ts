@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import type { SealedEvidence } from '../../../src/sealing/seal.ts'
+import { stolenSeconds } from '../process-tree.ts'
+import { measureCommit } from './commit.ts'
+import { sendByBareClient, sendByMosquittoPub } from './senders.ts'
+import { setUpTown, type Town } from './town.ts'
+
+/**
+ * `npm run bench:delivery -- [--count N]`: what storing and delivering costs, against what the same disk, link and receiver reach
+ * without the box. Needs mosquitto_pub (mosquitto-clients).
+ */
+
+const { values } = parseArgs({ options: { count: { type: 'string', default: '20000' } } })
+const count = Number(values.count)
+/** Others send fewer: it is their rate that is compared. */
+const MOST_BY_MOSQUITTO_PUB = 500
+const MOST_BY_BARE_CLIENT = 2_000
+
+const directory = mkdtempSync(join(tmpdir(), 'rvb-'))
+try {
+  await bench()
+} finally {
+  rmSync(directory, { recursive: true, force: true })
+}
+
+async function bench(): Promise<void> {
+  const stolenBefore = stolenSeconds()
+  const { commitMs, fileMs } = measureCommit(directory)
+  line('5 MB into a file, with fsync', `${fileMs.toFixed(0)} ms`)
+  line('5 MB of evidence committed', `${commitMs.toFixed(0)} ms`)
+  line('speed of the commit / speed of the file (bar: 0.5)', (fileMs / commitMs).toFixed(2))
+
+  await using town = await setUpTown(directory)
+  await town.broker.kill()
+  await town.fill(count)
+  const offline = await town.startVault()
+  line(`start of the vault with ${count} evidence (bar: 3 s)`, `${offline.startSeconds.toFixed(2)} s`)
+  let memoryMb = offline.memoryMb()
+  await offline.stop()
+
+  await town.broker.restart()
+  const city = await town.startCity()
+  const byBox = await measureBox(town, city.stored, (mb) => (memoryMb = Math.max(memoryMb, mb)))
+  line('memory of the vault, peak (PSS; bar: 250 MB)', `${memoryMb.toFixed(0)} MB`)
+  line(`delivered by the box, of ${count}`, `${byBox.toFixed(1)} a second`)
+  const byMosquitto = await measureOther(town, city.stored, Math.min(count, MOST_BY_MOSQUITTO_PUB), (all) =>
+    sendByMosquittoPub(all, town, directory),
+  )
+  line('by mosquitto_pub', `${byMosquitto.toFixed(1)} a second`)
+  line('box / mosquitto_pub (bar: 0.5)', (byBox / byMosquitto).toFixed(2))
+  const byClient = await measureOther(town, city.stored, Math.min(count, MOST_BY_BARE_CLIENT), (all) =>
+    sendByBareClient(all, town),
+  )
+  line('by one connection that waits for no receipts', `${byClient.toFixed(1)} a second`)
+  line('box / one connection', (byBox / byClient).toFixed(2))
+  line('taken by other virtual machines meanwhile', `${(stolenSeconds() - stolenBefore).toFixed(1)} s of CPU`)
+}
+
+async function measureBox(town: Town, stored: () => number, seen: (mb: number) => void): Promise<number> {
+  const before = stored()
+  const vault = await town.startVault()
+  const beganAt = performance.now()
+  while (stored() < before + count) {
+    seen(vault.memoryMb())
+    await sleep(200)
+  }
+  const rate = (count * 1000) / (performance.now() - beganAt)
+  while ((await vault.outbox()) > 0) await sleep(20)
+  await vault.stop()
+  return rate
+}
+
+async function measureOther(
+  town: Town,
+  stored: () => number,
+  sample: number,
+  send: (all: readonly SealedEvidence[]) => Promise<void>,
+): Promise<number> {
+  const all: SealedEvidence[] = []
+  for (let left = sample; left > 0; left--) all.push(await town.seal())
+  const before = stored()
+  const beganAt = performance.now()
+  await send(all)
+  while (stored() < before + sample) await sleep(10)
+  return (sample * 1000) / (performance.now() - beganAt)
+}
+
+function line(what: string, value: string): void {
+  process.stdout.write(`${what.padEnd(54)}${value}\n`)
+}

@@ -1,0 +1,113 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { askVault } from '../../../src/channel/control.ts'
+import type { Config } from '../../../src/config/config.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import type { BrokerAddress } from '../../../src/protocol/connection.ts'
+import { loadSigningKey } from '../../../src/sealing/keys.ts'
+import { type SealedEvidence, sealEvidence } from '../../../src/sealing/seal.ts'
+import { openStore } from '../../../src/store/open.ts'
+import { loadStoreKeys } from '../../../src/vault/keys.ts'
+import { startRoadveil } from '../../../test/cli/roadveil.ts'
+import { boxSettings } from '../../../test/support/box.ts'
+import { syntheticEvidence } from '../../../test/support/evidence.ts'
+import { startMosquitto, type TestBroker } from '../../../test/support/mosquitto.ts'
+import { usageOf } from '../process-tree.ts'
+
+export const NAMES = { site: 'bench-street', device: 'box-1' } as const
+
+/** Broker, city and box: the real programs. */
+export interface Town extends AsyncDisposable {
+  readonly broker: TestBroker
+  readonly config: Config
+  /** The box's certificate. */
+  readonly address: BrokerAddress
+  seal(): Promise<SealedEvidence>
+  /** Stores so much evidence while the vault does not run. */
+  fill(count: number): Promise<void>
+  /** Starts the vault; resolves when it answers, with the seconds that took. */
+  startVault(): Promise<Vault>
+  /** Starts the city; `stored` says how much it has stored. */
+  startCity(): Promise<{ stored(): number }>
+}
+
+export interface Vault {
+  readonly startSeconds: number
+  /** Proportional set size, MB. */
+  memoryMb(): number
+  outbox(): Promise<number>
+  stop(): Promise<void>
+}
+
+export async function setUpTown(directory: string): Promise<Town> {
+  const broker = await startMosquitto(join(directory, 't'), NAMES)
+  const { trial } = broker
+  mkdirSync(join(trial.box.directory, 'state'), { mode: 0o700 })
+  const settings = boxSettings(trial, NAMES)
+  const written = { ...settings, store: { ...settings.store, maxSizeMiB: 8192 } }
+  writeFileSync(trial.box.config, JSON.stringify(written))
+  const config = await loadConfig(trial.box.config)
+  const signingKey = loadSigningKey({ name: 'none', file: trial.box.signingKey, env: {} })
+  const started = new AsyncDisposableStack()
+  started.use(broker)
+  const start = (...args: readonly string[]) => {
+    const child = startRoadveil(args)
+    started.defer(async () => {
+      child.kill('SIGTERM')
+      await child.ended
+    })
+    return child
+  }
+
+  const town: Omit<Town, typeof Symbol.asyncDispose> = {
+    broker,
+    config,
+    address: {
+      url: trial.brokerUrl,
+      ca: readFileSync(trial.box.ca, 'utf8'),
+      certificate: readFileSync(trial.box.certificate, 'utf8'),
+      key: readFileSync(trial.box.key, 'utf8'),
+    },
+    seal() {
+      const evidence = syntheticEvidence({ ...NAMES, clipBytes: 300, pictureBytes: 300 })
+      return sealEvidence(evidence, { signingKey, recipients: trial.recipients, sealedAt: Date.now() })
+    },
+    async fill(count) {
+      const { database: key } = loadStoreKeys(config, {})
+      const { file, maxSizeMiB } = config.store
+      using store = openStore({ file, key, maxSizeMiB, deviceId: NAMES.device })
+      for (let left = count; left > 0; left--) {
+        const at = Date.now()
+        store.evidence.commit(await town.seal(), { camera: 'bus-stop', ruleId: 'rule', judgedAt: at, at })
+      }
+    },
+    async startVault() {
+      const beganAt = performance.now()
+      const child = start('vault', '--config', trial.box.config)
+      const status = () => askVault(config.runtimeDirectory, { verb: 'status' }).catch(() => undefined)
+      while ((await status()) === undefined) {
+        if (child.exitCode !== null) throw new Error(`the vault ended: ${child.output().stderr}`)
+        await sleep(10)
+      }
+      const startSeconds = (performance.now() - beganAt) / 1000
+      return {
+        startSeconds,
+        memoryMb: () => usageOf(child.pid ?? 0).memoryMb,
+        outbox: async () => (await status())?.store.outbox ?? Infinity,
+        async stop() {
+          child.kill('SIGTERM')
+          await child.ended
+        },
+      }
+    },
+    async startCity() {
+      const child = start('receive', '--json', '--config', trial.city.config)
+      let stored = 0
+      child.stdout?.on('data', (text: string) => (stored += text.split('\n').length - 1))
+      while (!child.output().stderr.includes('connected to the broker')) await sleep(20)
+      return { stored: () => stored }
+    },
+  }
+  return { ...town, [Symbol.asyncDispose]: () => started.disposeAsync() }
+}

@@ -1,0 +1,127 @@
+import type { EpochMs } from '../domain/frame.ts'
+import type { Receipt } from '../domain/receipt.ts'
+import { isRoadveilError, RoadveilError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { IncomingMessage } from '../protocol/connection.ts'
+import type { Station } from '../protocol/topics.ts'
+import type { Outbox, OutboxEntry } from '../store/outbox.ts'
+import type { Mailbox } from './mailbox.ts'
+import { readReceipt, type VerifyReceipt } from './receipts.ts'
+
+/** Where the city's answers come in: to the try that waits for one, or, when there is none, for what was tried before. */
+export interface Inbox {
+  /** Takes a message of the city. What is not believed is counted and logged. */
+  receive(message: IncomingMessage): void
+  /** A try begins: its receipts go into this mailbox. Returns the city's request that came since the last one. */
+  open(entry: OutboxEntry, mailbox: Mailbox): Receipt | undefined
+  close(entry: OutboxEntry): void
+  /** The city has it: it leaves the outbox. */
+  settle(receipt: Receipt): void
+  /** It was set aside after a try that failed. */
+  setAside(entry: OutboxEntry): void
+  /** What was set aside and the city has asked for meanwhile. */
+  askedFor(): readonly OutboxEntry[]
+  state(): { readonly settled: number; readonly refusedReceipts: number }
+}
+
+/** A try that was made and not settled since the start: a late answer may be about it. */
+interface Tried {
+  entry: OutboxEntry
+  readonly beganAt: number
+  isAside: boolean
+}
+
+/** Creates the inbox of one outbox. */
+export function createInbox(deps: {
+  readonly outbox: Outbox
+  readonly station: Station
+  readonly verifyReceipt: VerifyReceipt
+  readonly logger: Logger
+  readonly now: () => EpochMs
+  readonly wake: () => void
+  readonly refused: (code: string) => void
+  /** Called when what was set aside for the city's silence has its place in the order back. */
+  readonly cityIsBack: () => void
+}): Inbox {
+  const { outbox, station, logger, now } = deps
+  const mailboxes = new Map<string, Mailbox>()
+  const tried = new Map<string, Tried>()
+  /** Chunks that the city asked for outside of a try: it was away or slow when the evidence was announced. */
+  const requests = new Map<string, Receipt>()
+  let heardAt = -Infinity
+  /** Nothing was heard during a whole try: the city is away, which no evidence can help. */
+  let isSilent = true
+  let settled = 0
+  let refusedReceipts = 0
+
+  const settle = (receipt: Receipt): void => {
+    const { evidenceId, status, keyId } = receipt
+    if (outbox.settle(receipt, now()) === 'already') return
+    tried.delete(evidenceId)
+    requests.delete(evidenceId)
+    settled += 1
+    logger.info('the city confirmed evidence', { evidenceId, status, receiptKeyId: keyId })
+  }
+
+  /** True when evidence got its place in the order back, and what is under way has to make room. */
+  const hear = (): boolean => {
+    heardAt = performance.now()
+    if (!isSilent) return false
+    isSilent = false
+    if (outbox.backInOrder('ERR_RECEIPT_MISSING') === 0) return false
+    for (const each of tried.values()) each.isAside = false
+    deps.cityIsBack()
+    return true
+  }
+
+  const take = (receipt: Receipt): void => {
+    const { evidenceId, status } = receipt
+    const entry = tried.get(evidenceId)?.entry
+    if (entry && entry.ciphertextSha256 !== receipt.ciphertextSha256) {
+      throw new RoadveilError('ERR_RECEIPT_MISMATCH', 'a receipt names another ciphertext than the one sent')
+    }
+    const mailbox = hear() ? undefined : mailboxes.get(evidenceId)
+    if (mailbox) mailbox.put(receipt)
+    else if (status === 'stored' || status === 'duplicate') settle(receipt)
+    else if (status === 'incomplete' && entry) requests.set(evidenceId, receipt)
+    deps.wake()
+  }
+
+  return {
+    receive(message) {
+      try {
+        take(readReceipt(message, station, deps.verifyReceipt))
+      } catch (error) {
+        if (!isRoadveilError(error)) throw error
+        refusedReceipts += 1
+        deps.refused(error.code)
+        logger.warn('a receipt was ignored', { error })
+      }
+    },
+    open(entry, mailbox) {
+      const { evidenceId } = entry
+      tried.set(evidenceId, { entry, beganAt: performance.now(), isAside: false })
+      mailboxes.set(evidenceId, mailbox)
+      const request = requests.get(evidenceId)
+      requests.delete(evidenceId)
+      return request
+    },
+    close({ evidenceId }) {
+      mailboxes.delete(evidenceId)
+    },
+    settle,
+    setAside(entry) {
+      const last = tried.get(entry.evidenceId)
+      if (!last) return
+      last.entry = { ...entry, attempts: entry.attempts + 1 }
+      last.isAside = true
+      if (heardAt < last.beganAt) isSilent = true
+    },
+    askedFor: () =>
+      [...requests.keys()].flatMap((evidenceId) => {
+        const last = tried.get(evidenceId)
+        return last?.isAside ? [last.entry] : []
+      }),
+    state: () => ({ settled, refusedReceipts }),
+  }
+}

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import { RoadveilError } from '../../src/errors.ts'
+import { type ConnectBroker, connectBroker } from '../../src/protocol/connection.ts'
+import { setUpStreet, type Street } from '../support/delivery.ts'
+import { until } from '../support/until.ts'
+
+const delivered = ({ store }: Street): boolean => store.inventory.counts().pending === 0
+const arrived = ({ stored }: Street): string[] => stored.map(({ evidenceId }) => evidenceId)
+
+/** A broker that ends the connection whenever a message is sent whose topic has this in it. */
+function hangingUpAt(inTopic: () => string): ConnectBroker {
+  return async (options, signal) => {
+    const connection = await connectBroker(options, signal)
+    return {
+      ...connection,
+      async publish(topic, ...rest) {
+        if (topic.includes(inTopic())) {
+          await connection[Symbol.asyncDispose]()
+          throw new RoadveilError('ERR_BROKER_LOST', 'the connection to the broker was closed')
+        }
+        return connection.publish(topic, ...rest)
+      },
+      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+    }
+  }
+}
+
+await t.test(
+  'evidence arrives in the order of storing, large and small, over connections that break',
+  async (t) => {
+    await using street = await setUpStreet(t.testdir())
+    const ids: string[] = []
+    for (const bytes of [2_000_000, 300, 900_000, 300, 300, 400_000, 300, 1_500_000, 300, 300])
+      ids.push((await street.commit(bytes)).evidenceId)
+    street.startCity()
+    street.startBox()
+    for (const there of [2, 5]) {
+      await until('some of it is there', () => street.stored.length >= there)
+      await street.broker.kill()
+      await street.broker.restart()
+    }
+    await until('everything is there', () => delivered(street))
+    t.same(arrived(street), ids)
+    t.notOk(street.log.lines.some(({ message }) => message === 'evidence was set aside'))
+  },
+)
+
+await t.test('what the city left unanswered while it was away goes before what came later', async (t) => {
+  await using street = await setUpStreet(t.testdir())
+  // The broker keeps for it what comes while it is away.
+  const before = street.startCity()
+  await until('the city listens', () => street.log.lines.some(({ message }) => /connected/.test(message)))
+  await before.stop()
+  const ids: string[] = []
+  const { forwarder } = street.startBox({
+    answerMs: 300,
+    patienceMs: 300,
+    retry: { firstMs: 60_000, mostMs: 60_000 },
+  })
+  for (let index = 0; index < 9; index++) ids.push((await street.commit(300)).evidenceId)
+  forwarder.wake()
+  await until(
+    'the box has tried them all in vain',
+    () => street.store.inventory.setAside()[0]?.count === ids.length,
+  )
+  street.startCity()
+  ids.push((await street.commit(300)).evidenceId)
+  forwarder.wake()
+  await until('everything is there', () => delivered(street))
+  t.same(arrived(street), ids)
+})
+
+await t.test(
+  'evidence at which the broker hangs up is set aside with a code, and the others flow',
+  async (t) => {
+    let poison = 'nothing yet'
+    await using street = await setUpStreet(t.testdir(), { connect: hangingUpAt(() => poison) })
+    const [bad, ...good] = [await street.commit(300), await street.commit(300), await street.commit(300)]
+    poison = `${bad?.evidenceId}/chunk`
+    street.startCity()
+    street.startBox({ retry: { firstMs: 60_000, mostMs: 60_000 } })
+    await until('the others are there', () => street.stored.length === good.length)
+    await until('it is set aside', () => street.store.inventory.setAside().length > 0)
+    t.same(street.store.inventory.setAside(), [{ code: 'ERR_BROKER_HANGS_UP', count: 1 }])
+    t.notOk(delivered(street))
+  },
+)
+
+await t.test('evidence that no packet can carry is not announced: the city would wait for it', async (t) => {
+  await using street = await setUpStreet(t.testdir(), {
+    connect: async (options, signal) => {
+      const connection = await connectBroker(options, signal)
+      const checkSize = (_: string, bytes: number): void => {
+        if (bytes > 50_000) throw new RoadveilError('ERR_MESSAGE_TOO_LARGE', 'too large')
+      }
+      return { ...connection, checkSize, [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose]() }
+    },
+  })
+  const large = await street.commit(100_000)
+  const at = Date.now()
+  const about = { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: at, at }
+  street.store.evidence.commit(
+    { ...(await street.seal({ clipBytes: 300 })), manifest: randomBytes(500) },
+    about,
+  )
+  const small = await street.commit(300)
+  street.startCity()
+  street.startBox({ answerMs: 100 })
+  await until('the small one is there', () => street.stored.length === 1)
+  t.same(arrived(street), [small.evidenceId])
+  await until('both others are set aside', () => street.store.inventory.setAside().length === 2)
+  t.match(street.store.inventory.setAside(), [
+    { code: 'ERR_MESSAGE_TOO_LARGE' },
+    { code: 'ERR_RECEIPT_MISSING' },
+  ])
+  t.notOk(
+    street.log.lines.some(
+      ({ message, fields }) => message === 'evidence was stored' && fields?.evidenceId === large.evidenceId,
+    ),
+  )
+})

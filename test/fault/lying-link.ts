@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { connect, createServer, type TLSSocket } from 'node:tls'
+import { generate, type IPublishPacket, type Packet, parser } from 'mqtt-packet'
+import type { Trial } from '../../src/trial/trial.ts'
+
+/**
+ * What happens to a message of the box: it passes; it is acknowledged and dropped; it is refused as beyond the quota; nobody ever
+ * says anything about it; it arrives twice; or it is the last that comes through.
+ */
+export type Fate = 'pass' | 'drop' | 'refuse' | 'swallow' | 'double' | 'cut'
+
+/** A wire between box and broker that ends both sides' TLS, with their own keys, and lies about messages. */
+export interface LyingLink extends AsyncDisposable {
+  /** Where the box reaches the broker through it. */
+  readonly port: number
+}
+
+/** MQTT 5, 2.4. */
+const QUOTA_EXCEEDED = 0x97
+const MQTT_5 = { protocolVersion: 5 } as const
+
+/** Lays a wire to the real broker of a trial. */
+export async function layLyingLink(
+  { box, broker }: Trial,
+  brokerPort: number,
+  fateOf: (message: IPublishPacket) => Fate,
+  /** Sees every byte, decrypted, in both directions. */
+  see: (bytes: Buffer) => void = () => undefined,
+): Promise<LyingLink> {
+  const read = ({ ca, certificate, key }: { ca: string; certificate: string; key: string }) => ({
+    ca: readFileSync(ca),
+    cert: readFileSync(certificate),
+    key: readFileSync(key),
+    minVersion: 'TLSv1.3' as const,
+  })
+  const sockets = new Set<TLSSocket>()
+  const server = createServer({ ...read(broker), requestCert: true, rejectUnauthorized: true }, (near) => {
+    const far = connect({ ...read(box), host: '127.0.0.1', port: brokerPort })
+    const end = (): void => {
+      near.destroy()
+      far.destroy()
+    }
+    for (const socket of [near, far]) {
+      sockets.add(socket)
+      socket.setNoDelay(true)
+      socket.on('error', end)
+      socket.on('close', () => {
+        sockets.delete(socket)
+        end()
+      })
+    }
+    far.pipe(near)
+    for (const socket of [near, far]) socket.on('data', see)
+
+    const pass = (packet: Packet): void => void far.write(generate(packet, MQTT_5))
+    const answer = (packet: Packet): void => void near.write(generate(packet, MQTT_5))
+    const parse = parser(MQTT_5)
+    parse.on('packet', (packet) => {
+      if (packet.cmd !== 'publish' || packet.messageId === undefined) return pass(packet)
+      const { messageId } = packet
+      switch (fateOf(packet)) {
+        case 'pass':
+          return pass(packet)
+        case 'drop':
+          return answer({ cmd: 'puback', messageId, reasonCode: 0 })
+        case 'refuse':
+          return answer({ cmd: 'puback', messageId, reasonCode: QUOTA_EXCEEDED })
+        case 'swallow':
+          return
+        case 'double':
+          pass(packet)
+          return pass({ ...packet, dup: true })
+        case 'cut':
+          pass(packet)
+          far.end()
+          return void near.destroy()
+      }
+    })
+    near.on('data', (bytes) => void parse.parse(bytes))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+      await once(server, 'close')
+    },
+  }
+}

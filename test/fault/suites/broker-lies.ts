@@ -1,0 +1,192 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { DeliveryTiming } from '../../../src/delivery/timing.ts'
+import { isRoadveilError } from '../../../src/errors.ts'
+import { receiptTopic } from '../../../src/protocol/topics.ts'
+import { createSigningKey, loadSigningKey } from '../../../src/sealing/keys.ts'
+import { signReceipt } from '../../../src/sealing/receipt.ts'
+import { type SealedEvidence, sha256Hex } from '../../../src/sealing/seal.ts'
+import { brokerlessTrial } from '../../support/box.ts'
+import { type BoxAndCity, DEVICE, setUpBoxAndCity, SITE, STATION } from '../../support/delivery.ts'
+import { type Dice, diceOf } from '../dice.ts'
+import { createHostileBroker } from '../hostile-broker.ts'
+import { plantTrial } from '../planted-keys.ts'
+import type { FaultSuite, Rounds } from '../suite.ts'
+
+/** Worlds that run beside each other: most of a sequence is waiting. */
+const WORLDS = 8
+const HOSTILE_MS = { least: 10, most: 120 }
+const HEALED_WITHIN_MS = 30_000
+
+const BACKOFF = { firstMs: 4, mostMs: 30 }
+const CONNECTION = { connectMs: 500, publishMs: 50 }
+const TIMING: DeliveryTiming = {
+  ...{ connection: CONNECTION, reconnect: BACKOFF, retry: BACKOFF },
+  ...{ answerMs: 60, confirmMs: 120, patienceMs: 200, pollMs: 10, rejectedMs: 40 },
+}
+const PLATE = 'LIE9274QX'
+
+/** Generated sequences of what a broker must not do, between the real forwarder and the real receiver. */
+export const brokerLies: FaultSuite = {
+  name: 'broker-lies',
+  fault: 'sequences of dropping, killing, reordering, forging by the broker',
+  counts: { short: 500, long: 10_000 },
+  async run(rounds) {
+    const { count, dice, folder, signal } = rounds
+    let next = 0
+    const world = async (index: number, ownDice: Dice): Promise<void> => {
+      await using lies = await setUpWorld(join(folder, String(index)), ownDice, rounds)
+      while (next < count && !signal.aborted) {
+        const sequence = next++
+        rounds.tally.injected()
+        await lies.play(sequence)
+      }
+    }
+    const seeds = Array.from({ length: Math.min(WORLDS, count) }, () => dice.between(0, 2 ** 31))
+    await Promise.all(seeds.map((seed, index) => world(index, diceOf(seed))))
+  },
+}
+
+interface World extends AsyncDisposable {
+  play(sequence: number): Promise<void>
+}
+
+async function setUpWorld(folder: string, dice: Dice, { tally, planted }: Rounds): Promise<World> {
+  const trial = await brokerlessTrial(folder, { site: SITE, device: DEVICE })
+  plantTrial(planted, trial)
+  planted.plant('the plate', PLATE)
+  const cityKey = loadSigningKey({ name: 'none', file: trial.city.receiptKey, env: {} })
+  const strangerKey = createSigningKey({
+    privateFile: join(folder, 'stranger.key'),
+    publicFile: join(folder, 'stranger.pem'),
+  })
+  const under: SealedEvidence[] = []
+
+  /** Receipts that the city never gave: of a stranger, under its name, and its own for others. */
+  const invent = (): { topic: string; payload: Buffer }[] => {
+    const [victim] = under
+    if (!victim) return []
+    const { evidenceId, ciphertextSha256 } = victim
+    const receipt = {
+      ...{ deviceId: DEVICE, evidenceId, ciphertextSha256 },
+      ...{ status: 'stored' as const, issuedAt: new Date().toISOString() },
+    }
+    const payload = dice.pick([
+      () => signReceipt(receipt, strangerKey),
+      () => signReceipt(receipt, { ...strangerKey, id: cityKey.id }),
+      () => signReceipt({ ...receipt, deviceId: 'box-2' }, cityKey),
+      () => signReceipt({ ...receipt, ciphertextSha256: 'c'.repeat(64) }, cityKey),
+      () => signReceipt({ ...receipt, evidenceId: '00000000-0000-4000-8000-000000000000' }, cityKey),
+      () => victim.manifest,
+      () => Buffer.from('{}'),
+    ])()
+    return [{ topic: receiptTopic(STATION, evidenceId), payload: Buffer.from(payload) }]
+  }
+  const broker = createHostileBroker(dice, { invent, delayMs: 20 })
+  const both = await setUpBoxAndCity(trial, folder, {
+    connect: broker.connect,
+    cityTiming: { connection: CONNECTION, reconnect: BACKOFF, askAfterMs: 30 },
+  })
+  watchSettling(both, (id) => tally.harm('lost', `${id} was settled before the city had stored it`))
+
+  return {
+    async play(sequence) {
+      const harm = (kind: 'lost' | 'duplicated' | 'broken', what: string): void =>
+        tally.harm(kind, `sequence ${sequence}: ${what}`)
+      broker.turn()
+      let city = both.startCity()
+      let box = both.startBox(TIMING)
+      const committed: SealedEvidence[] = []
+      const end = performance.now() + dice.between(HOSTILE_MS.least, HOSTILE_MS.most)
+      for (let left = dice.between(1, 2); left > 0; left--) {
+        const clipBytes = dice.chance(0.1) ? dice.between(90_000, 250_000) : 300
+        const sealed = await both.seal({ clipBytes, pictureBytes: 200, plateText: PLATE })
+        committed.push(sealed)
+        under.unshift(sealed)
+        const at = Date.now()
+        both.store.evidence.commit(sealed, { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: at, at })
+        box.forwarder.wake()
+        await sleep(dice.between(0, 15))
+        if (dice.chance(0.1)) {
+          await box.stop()
+          box = both.startBox(TIMING)
+        }
+        if (dice.chance(0.1)) {
+          await city.stop()
+          city = both.startCity()
+        }
+      }
+      await sleep(Math.max(0, end - performance.now()))
+      broker.heal()
+      const healedAt = performance.now()
+      const isDone = (): boolean => both.store.inventory.counts().pending === 0
+      while (!isDone() && performance.now() < healedAt + HEALED_WITHIN_MS) await sleep(5)
+      if (isDone()) tally.recovered(performance.now() - healedAt)
+      else
+        harm(
+          'broken',
+          `the outbox is not empty ${HEALED_WITHIN_MS / 1000} s after the broker was honest again`,
+        )
+      await box.stop()
+      await city.stop()
+      check(both, committed, harm)
+      under.length = 0
+      both.stored.length = 0
+      both.log.lines.length = 0
+    },
+    [Symbol.asyncDispose]: () => both[Symbol.asyncDispose](),
+  }
+}
+
+/** Calls `tooEarly` when evidence leaves the box that is not on the city's disk, byte for byte. */
+function watchSettling({ store, config }: BoxAndCity, tooEarly: (id: string) => void): void {
+  const settle = store.outbox.settle.bind(store.outbox)
+  Object.assign(store.outbox, {
+    settle: (...args: Parameters<typeof settle>) => {
+      const settlement = settle(...args)
+      const [{ evidenceId, ciphertextSha256 }] = args
+      const sealed = join(
+        config.outputDirectory ?? '',
+        SITE,
+        DEVICE,
+        evidenceId,
+        'sealed',
+        'evidence.tar.age',
+      )
+      const isThere = existsSync(sealed) && sha256Hex(readFileSync(sealed)) === ciphertextSha256
+      if ((settlement === 'deleted' || settlement === 'held') && !isThere) tooEarly(evidenceId)
+      return settlement
+    },
+  })
+}
+
+function check(
+  { stored, log, config }: BoxAndCity,
+  committed: readonly SealedEvidence[],
+  harm: (kind: 'lost' | 'duplicated' | 'broken', what: string) => void,
+): void {
+  const ids = committed.map(({ evidenceId }) => evidenceId)
+  const arrived = stored.map(({ evidenceId }) => evidenceId)
+  for (const [index, id] of ids.entries()) {
+    const times = arrived.filter((each) => each === id).length
+    if (!existsSync(join(config.outputDirectory ?? '', SITE, DEVICE, id)))
+      harm('lost', `evidence ${index} is not at the city`)
+    if (times > 1) harm('duplicated', `evidence ${index} was accepted ${times} times`)
+  }
+  for (const id of arrived)
+    if (!ids.includes(id)) harm('broken', `the city has accepted ${id}, which was not sent`)
+
+  const setAside = new Set(
+    log.lines
+      .filter(({ message }) => message === 'evidence was set aside')
+      .map(({ fields }) => fields?.evidenceId),
+  )
+  const kept = (each: readonly string[]): string => each.filter((id) => !setAside.has(id)).join()
+  if (kept(arrived) !== kept(ids.filter((id) => arrived.includes(id))))
+    harm('broken', 'evidence that was not set aside arrived in another order')
+  for (const { level, message, fields } of log.lines) {
+    const hasCode = fields?.error === undefined || isRoadveilError(fields.error)
+    if (level === 'error' || !hasCode) harm('broken', `logged: ${message} ${String(fields?.error)}`)
+  }
+}
