@@ -1,5 +1,5 @@
 import type { ClockState } from '../domain/evidence.ts'
-import type { EpochMs } from '../domain/frame.ts'
+import { type EpochMs, iso } from '../domain/frame.ts'
 import { ERRORS } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -27,7 +27,12 @@ export interface Condition {
   readonly uncheckedRedactions: number
   readonly broker: { readonly connected: boolean; readonly code: string | null }
   readonly outbox: { readonly count: number; readonly oldestAt: EpochMs | null }
-  readonly store: { readonly bytes: number; readonly maxBytes: number }
+  readonly store: {
+    readonly bytes: number
+    readonly maxBytes: number
+    /** When the disk last refused a write; null where it has not since the machine was started. */
+    readonly failedAt: EpochMs | null
+  }
   readonly clock: ClockState
   /** Files and when the certificates in them expire. */
   readonly certificates: readonly { readonly file: string; readonly expiresAt: EpochMs | undefined }[]
@@ -37,13 +42,15 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** Evidence is usually confirmed within seconds. */
 const BACKLOG_MS = HOUR_MS
+/** A disk that has failed once is to be looked at, also where it works again. */
+const FAILED_DISK_MS = 7 * DAY_MS
 const FULL_SHARE = 0.8
 const EXPIRY_DAYS = 30
 
 /** Everything that a person should look at now, worst first. Holds nothing personal. */
 export function judgeCondition(condition: Condition, now: EpochMs): Warning[] {
   return [
-    ...judgeStore(condition),
+    ...judgeStore(condition, now),
     ...judgeCameras(condition),
     ...judgeDelivery(condition, now),
     ...judgeCertificates(condition, now),
@@ -51,10 +58,15 @@ export function judgeCondition(condition: Condition, now: EpochMs): Warning[] {
   ]
 }
 
-function judgeStore({ store }: Condition): Warning[] {
-  const share = store.bytes / store.maxBytes
-  if (share < FULL_SHARE) return []
-  return [warning('ERR_STORE_NEARLY_FULL', `the store is ${Math.floor(share * 100)} % full`)]
+function judgeStore({ store }: Condition, now: EpochMs): Warning[] {
+  const { failedAt, bytes, maxBytes } = store
+  const failed =
+    failedAt === null || now - failedAt > FAILED_DISK_MS
+      ? []
+      : [warning('ERR_STORE_IO', `the disk refused a write at ${iso(failedAt)}; the store was opened anew`)]
+  const share = bytes / maxBytes
+  if (share < FULL_SHARE) return failed
+  return [...failed, warning('ERR_STORE_NEARLY_FULL', `the store is ${Math.floor(share * 100)} % full`)]
 }
 
 function judgeCameras({ vision, cameras, selftest, uncheckedRedactions }: Condition): Warning[] {

@@ -9,6 +9,7 @@ import { evidenceDeletion } from './deletion.ts'
 import { type EvidenceShelf, evidenceShelf } from './evidence.ts'
 import { type Expiry, expiryOf } from './expiry.ts'
 import { storeError } from './failure.ts'
+import { createFuse } from './fuse.ts'
 import { type Holds, holdsOf } from './hold.ts'
 import { type Inventory, inventoryOf } from './inventory.ts'
 import { migrate } from './migrations.ts'
@@ -30,6 +31,8 @@ export interface Store extends Disposable {
   readonly expiry: Expiry
   readonly selftests: Selftests
   readonly subjects: Subjects
+  /** Aborts at the first write that the disk refuses. From then on every call throws ERR_STORE_IO: open the store anew. */
+  readonly failed: AbortSignal
 }
 
 /**
@@ -58,17 +61,19 @@ export function openStore({
     const certificates = certificatesOf(db, audit)
     const deleteEvidence = evidenceDeletion(db, audit)
     const expiry = expiryOf(db, { audit, space, certificates, dayKeys, layer, deleteEvidence })
+    const { blown: failed, guard } = createFuse()
     return {
-      evidence: evidenceShelf(db, { audit, space, layer }),
-      outbox: outboxOf(db, { deviceId, audit, space, layer, deleteEvidence }),
-      holds: holdsOf(db, audit),
-      audit,
-      checkpoints: checkpointsOf(db, audit),
-      certificates,
-      inventory: inventoryOf(db),
-      expiry,
-      subjects: subjectsOf(db, { audit, space, certificates, expiry, deleteEvidence }),
-      selftests: selftestsOf(db, audit),
+      evidence: guard(evidenceShelf(db, { audit, space, layer })),
+      outbox: guard(outboxOf(db, { deviceId, audit, space, layer, deleteEvidence })),
+      holds: guard(holdsOf(db, audit)),
+      audit: guard(audit),
+      checkpoints: guard(checkpointsOf(db, audit)),
+      certificates: guard(certificates),
+      inventory: guard(inventoryOf(db)),
+      expiry: guard(expiry),
+      subjects: guard(subjectsOf(db, { audit, space, certificates, expiry, deleteEvidence })),
+      selftests: guard(selftestsOf(db, audit)),
+      failed,
       [Symbol.dispose]: () => void db.close(),
     }
   } catch (error) {

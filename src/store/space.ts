@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { fileError } from './failure.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
 
 /**
@@ -96,8 +97,10 @@ export function spaceOf(db: StoreDatabase, file: string, logger: Logger | undefi
       if (diskFreeBytes() < BALLAST_ROOM_BYTES) return
       try {
         writeBallast(ballast)
-      } catch (error) {
+      } catch (cause) {
         rmSync(ballast, { force: true })
+        const error = fileError(cause, 'the ballast could not be written')
+        if (!isRoadveilError(error, 'ERR_STORE_FULL')) throw error
         logger?.warn('no room for the ballast that keeps deleting possible on a full disk', { error })
       }
     },

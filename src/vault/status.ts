@@ -9,6 +9,7 @@ import type { Store } from '../store/open.ts'
 import { VERSION } from '../version.ts'
 import type { VaultOutbox } from './outbox.ts'
 import type { Purging } from './purging.ts'
+import { readStoreFailure } from './store-failure.ts'
 import type { VisionBoard } from './vision-board.ts'
 
 export interface StatusDeps {
@@ -43,7 +44,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       uncheckedRedactions: board.latest?.counts.uncheckedRedactions ?? 0,
       broker: { connected: delivery.connected, code: delivery.lastErrorCode ?? null },
       outbox: { count: counts.pending, oldestAt: counts.oldestPendingAt },
-      store: { bytes: counts.bytes, maxBytes },
+      store: { bytes: counts.bytes, maxBytes, failedAt: await readStoreFailure(config) },
       clock,
       certificates: await Promise.all(certificates),
     },

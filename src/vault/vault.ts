@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts'
 import { createForwarder } from '../delivery/forwarder.ts'
 import type { Logger } from '../log.ts'
 import { verifyReceipt } from '../sealing/receipt.ts'
+import { isWriteFailure } from '../store/failure.ts'
 import { openStore } from '../store/open.ts'
 import { VERSION } from '../version.ts'
 import { checkAtStart, recordStart, reportAudit } from './audit.ts'
@@ -17,6 +18,7 @@ import { loadVaultKeys, openWith, warnAboutKeys, wipe } from './keys.ts'
 import { createOutbox } from './outbox.ts'
 import { createPurging } from './purging.ts'
 import { readStatus } from './status.ts'
+import { noteStoreFailure } from './store-failure.ts'
 import { createSubjectDesk } from './subject.ts'
 import { keepRunning, logWarnings } from './supervision.ts'
 import { createVisionBoard } from './vision-board.ts'
@@ -26,7 +28,8 @@ import { createWitness } from './witness.ts'
  * The process that has the keys, the store and the way to the city, and never sees a raw pixel. Runs until the signal
  * aborts; then it finishes what it is committing, says `offline` to the broker and closes the store.
  *
- * A broker that cannot be reached, or a part that fails, does not stop the others: what vision sends is always taken in.
+ * A broker that cannot be reached, or a part that fails, does not stop the others: what vision sends is always taken in. But a disk
+ * that refuses a write ends it: only a store that is opened anew, by the next process, can be believed again.
  *
  * @throws ERR_SECRET_FILE, ERR_KEY_INVALID, ERR_KEY_WRAP, what `openStore` throws, ERR_CHANNEL_BUSY, ERR_RUNTIME_DIRECTORY
  */
@@ -35,6 +38,15 @@ export async function runVault(
   signal: AbortSignal,
   { logger }: { readonly logger: Logger },
 ): Promise<void> {
+  try {
+    await runUntilFailure(config, signal, logger)
+  } catch (error) {
+    if (isWriteFailure(error)) noteStoreFailure(config, Date.now())
+    throw error
+  }
+}
+
+async function runUntilFailure(config: Config, stop: AbortSignal, logger: Logger): Promise<void> {
   const now = Date.now
   const startedAt = now()
   const keys = await loadVaultKeys(config, process.env)
@@ -42,6 +54,7 @@ export async function runVault(
   const { file, maxSizeMiB } = config.store
   const { opened, key } = openWith(keys, (key) => openStore({ file, key, maxSizeMiB, deviceId, logger }))
   using store = opened
+  const signal = AbortSignal.any([stop, store.failed])
   settleRotation(config, { ...keys, key, env: process.env, logger })
   wipe(keys)
   warnAboutKeys(keys, config, logger)
@@ -113,5 +126,6 @@ export async function runVault(
       part,
     ),
   ])
+  store.failed.throwIfAborted()
   logger.info('vault is stopping')
 }

@@ -12,7 +12,7 @@ const well: Condition = {
   uncheckedRedactions: 0,
   broker: { connected: true, code: null },
   outbox: { count: 1, oldestAt: now - 5_000 },
-  store: { bytes: 10, maxBytes: 100 },
+  store: { bytes: 10, maxBytes: 100, failedAt: null },
   clock: { synchronized: true, source: 'chrony', offsetMs: 0, lastSyncAt: null },
   certificates: [{ file: 'box.crt', expiresAt: days(31) }],
 }
@@ -32,7 +32,8 @@ await t.test('each trouble has its code, its cause and what to do', async (t) =>
     [{ broker: { connected: false, code: null } }, 'ERR_BROKER_LOST', /broker/],
     [{ broker: { connected: false, code: 'ERR_BROKER_TLS' } }, 'ERR_BROKER_TLS', /broker/],
     [{ outbox: { count: 2, oldestAt: now - 2 * 3_600_000 } }, 'ERR_BACKLOG_OLD', /2 evidence.*2 h/],
-    [{ store: { bytes: 81, maxBytes: 100 } }, 'ERR_STORE_NEARLY_FULL', /81 %/],
+    [{ store: { bytes: 81, maxBytes: 100, failedAt: null } }, 'ERR_STORE_NEARLY_FULL', /81 %/],
+    [{ store: { bytes: 10, maxBytes: 100, failedAt: days(-6) } }, 'ERR_STORE_IO', /opened anew/],
     [{ clock: { ...well.clock, synchronized: false } }, 'ERR_CLOCK_UNSYNCHRONIZED', /not synchronized/],
     [{ clock: { ...well.clock, synchronized: null } }, 'ERR_CLOCK_UNSYNCHRONIZED', /not known/],
     [{ certificates: [{ file: 'a.crt', expiresAt: days(29) }] }, 'ERR_CERTIFICATE_EXPIRY', /in 29 days/],
