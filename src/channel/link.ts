@@ -50,7 +50,8 @@ export interface LinkOptions {
   readonly logger: Logger
 }
 
-const RECONNECT_MS = { first: 100, most: 5_000 } as const
+/** Both are on one machine: asking often costs little, and evidence waits in memory. */
+const RECONNECT_MS = { first: 100, most: 2_000 } as const
 const ANSWER_MS = 10_000
 /** A vault that is being restarted may still be the old one; after this long it is not. */
 const REFUSED_MS = 5_000

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
 import type { VaultStatus } from '../channel/control-messages.ts'
+import { iso } from '../domain/frame.ts'
+import { ERRORS } from '../errors.ts'
 import { readConfig } from './config.ts'
 import { configOption, jsonOption } from './options.ts'
 import type { Output } from './output.ts'
@@ -17,9 +19,21 @@ export function addStatus(program: Command, output: Output): void {
     .addOption(jsonOption())
     .addHelpText('after', '\nExample:\n  roadveil status --config /etc/roadveil/roadveil.yaml')
     .action(async ({ config: file, json }: { readonly config: string; readonly json?: true }) => {
-      const { runtimeDirectory } = await readConfig(file, 'cli')
+      const config = await readConfig(file, 'cli')
       const { askVault } = await import('../channel/control.ts')
-      const status = await askVault(runtimeDirectory, { verb: 'status' })
+      const status = await askVault(config.runtimeDirectory, { verb: 'status' }).catch(
+        async (error: unknown) => {
+          const { readStoreFailure } = await import('../vault/store-failure.ts')
+          const failedAt = await readStoreFailure(config)
+          if (failedAt !== null) {
+            const { hint } = ERRORS.ERR_STORE_IO
+            output.note(
+              `roadveil: the disk refused a write of vault's at ${iso(failedAt)} [ERR_STORE_IO]: ${hint}`,
+            )
+          }
+          throw error
+        },
+      )
       if (json) output.json(status)
       else for (const line of statusLines(status)) output.answer(line)
     })

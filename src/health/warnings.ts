@@ -1,5 +1,5 @@
 import type { ClockState } from '../domain/evidence.ts'
-import type { EpochMs } from '../domain/frame.ts'
+import { type EpochMs, iso } from '../domain/frame.ts'
 import { ERRORS } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 
@@ -37,6 +37,8 @@ export interface Condition {
   readonly store: {
     readonly bytes: number
     readonly maxBytes: number
+    /** When the disk last refused a write; null where it has not since the machine was started. */
+    readonly failedAt: EpochMs | null
     /** Evidence without a receipt whose bytes, or the key of whose day, cannot be read. */
     readonly damaged: number
     readonly keyless: number
@@ -65,6 +67,8 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** Evidence is usually confirmed within seconds. */
 const BACKLOG_MS = HOUR_MS
+/** A disk that has failed once is to be looked at, also where it works again. */
+const FAILED_DISK_MS = 7 * DAY_MS
 const FULL_SHARE = 0.8
 const EXPIRY_DAYS = 30
 /** Evidence, its way through the log, and what deleting needs. */
@@ -74,7 +78,7 @@ const LEAST_FREE_FILES = 16
 /** Everything that a person should look at now, worst first. Holds nothing personal. */
 export function judgeCondition(condition: Condition, now: EpochMs): Warning[] {
   return [
-    ...judgeStore(condition),
+    ...judgeStore(condition, now),
     ...judgeRecords(condition),
     ...judgeCameras(condition),
     ...judgeDelivery(condition, now),
@@ -83,9 +87,14 @@ export function judgeCondition(condition: Condition, now: EpochMs): Warning[] {
   ]
 }
 
-function judgeStore({ store, disk }: Condition): Warning[] {
+function judgeStore({ store, disk }: Condition, now: EpochMs): Warning[] {
+  const { failedAt, bytes, maxBytes } = store
   const warnings = judgeDamage(store)
-  const share = store.bytes / store.maxBytes
+  if (failedAt !== null && now - failedAt <= FAILED_DISK_MS)
+    warnings.push(
+      warning('ERR_STORE_IO', `the disk refused a write at ${iso(failedAt)}; the store was opened anew`),
+    )
+  const share = bytes / maxBytes
   if (share >= FULL_SHARE)
     warnings.push(warning('ERR_STORE_NEARLY_FULL', `the store is ${Math.floor(share * 100)} % full`))
   return disk ? [...warnings, ...judgeDisk(disk)] : warnings

@@ -1,8 +1,9 @@
 import Database from 'better-sqlite3-multiple-ciphers'
-import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, lstatSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
-import { storeError } from './failure.ts'
+import { fileError, storeError } from './failure.ts'
+import { makeFolder, sync } from './sync.ts'
 
 export type StoreDatabase = Database.Database
 
@@ -17,6 +18,8 @@ export interface DatabaseFile {
 }
 
 const KEY_BYTES = 32
+/** Moving the log on is what needs disk space last: keep little in it. */
+const LOG_PAGES = 256
 /** A vault that is being replaced needs a moment to let go of the store. */
 export const LOCK_WAIT_MS = 1000
 
@@ -34,8 +37,8 @@ const PRAGMAS = [
   ['cell_size_check', 'ON', 1],
   ['locking_mode', 'EXCLUSIVE', 'exclusive'],
   ['auto_vacuum', 'INCREMENTAL', 2],
-  // Moving the log on is what needs disk space last: keep little in it.
-  ['wal_autocheckpoint', '256', 256],
+  // SQLite tells nobody when its own checkpoint fails: `transact` keeps the log short.
+  ['wal_autocheckpoint', '0', 0],
 ] as const
 
 /**
@@ -48,17 +51,25 @@ export function openDatabase({ file, key, maxSizeMiB }: DatabaseFile): StoreData
   if (key.length !== KEY_BYTES) {
     throw new RoadveilError('ERR_STORE_KEY', `a database key has ${KEY_BYTES} bytes, not ${key.length}`)
   }
-  prepareFolder(dirname(file))
-  prepareFile(file)
+  try {
+    prepareFolder(dirname(file))
+    prepareFile(file)
+  } catch (error) {
+    throw fileError(error, `${file} cannot be used`)
+  }
   let db: StoreDatabase | undefined
   try {
     db = new Database(file, { timeout: LOCK_WAIT_MS })
     unlock(db, key)
     setPragmas(db, maxSizeMiB)
+    // Where the last sync of an earlier process failed, the log seems written and may not be: its content is written anew.
+    checkpoint(db, 'TRUNCATE')
+    // SQLite syncs the folder as well, when it has made the log, but does not say when that fails.
+    sync(dirname(file))
     return db
   } catch (error) {
     db?.close()
-    throw storeError(error)
+    throw fileError(error, `${file} cannot be opened`)
   }
 }
 
@@ -93,7 +104,7 @@ export function leaveWal(db: StoreDatabase): void {
 }
 
 function prepareFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const stat = lstatSync(folder)
   if (!stat.isDirectory() || (stat.mode & 0o077) !== 0 || stat.uid !== process.getuid?.()) {
     throw new RoadveilError('ERR_STORE_FOLDER', `${folder} is not a folder of ours alone`)
@@ -135,8 +146,8 @@ function rawKey(key: Buffer): Buffer {
 
 function setPragmas(db: StoreDatabase, maxSizeMiB: number): void {
   // These two before anything is read: they hold from the first page and the first lock on.
-  db.pragma('auto_vacuum = INCREMENTAL')
   db.pragma('locking_mode = EXCLUSIVE')
+  db.pragma('auto_vacuum = INCREMENTAL')
   for (const [name, value] of PRAGMAS) db.pragma(`${name} = ${value}`)
   for (const [name, , expected] of PRAGMAS) {
     const found = db.pragma(name, { simple: true })
@@ -157,7 +168,9 @@ function setPragmas(db: StoreDatabase, maxSizeMiB: number): void {
 /** Runs `work` in one transaction: all of it is on the disk when this returns, or nothing of it. Throws coded errors. */
 export function transact<T>(db: StoreDatabase, work: () => T): T {
   try {
-    return db.transaction(work).immediate()
+    const result = db.transaction(work).immediate()
+    if (!db.inTransaction) shortenLog(db)
+    return result
   } catch (error) {
     const coded = storeError(error)
     if (isRoadveilError(coded, 'ERR_STORE_CORRUPT')) watchers.get(db)?.(coded)
@@ -170,6 +183,22 @@ const watchers = new WeakMap<StoreDatabase, (error: RoadveilError) => void>()
 /** From now on `onDamage` is called when a transaction meets damage: what it was to write cannot be written there. */
 export function watchForDamage(db: StoreDatabase, onDamage: (error: RoadveilError) => void): void {
   watchers.set(db, onDamage)
+}
+
+/** Moves the log on where it has grown, but leaves its file the room that it has: on a full disk deletes need that. */
+function shortenLog(db: StoreDatabase): void {
+  const [state] = db.pragma('wal_checkpoint(NOOP)') as { log: number; checkpointed: number }[]
+  if (state && state.log - state.checkpointed >= LOG_PAGES) checkpoint(db, 'PASSIVE')
+}
+
+/** Moves what the write-ahead log holds into the database. On a full disk the log keeps it, safe, for the next time. */
+function checkpoint(db: StoreDatabase, mode: 'PASSIVE' | 'TRUNCATE'): void {
+  try {
+    db.pragma(`wal_checkpoint(${mode})`)
+  } catch (error) {
+    const coded = storeError(error)
+    if (!isRoadveilError(coded, 'ERR_STORE_FULL')) throw coded
+  }
 }
 
 /** Runs a reading `work` and throws coded errors. */

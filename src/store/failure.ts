@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3-multiple-ciphers'
-import { type ErrorCode, RoadveilError } from '../errors.ts'
+import { type ErrorCode, isRoadveilError, RoadveilError } from '../errors.ts'
 
 /**
  * Turns a failure of SQLite into a coded error. Extended codes (SQLITE_IOERR_FSYNC…) count as their kind
@@ -17,6 +17,17 @@ export function fileError(error: unknown, message: string): unknown {
   if (!(error instanceof Error) || !('syscall' in error)) return storeError(error)
   const isFull = 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
   return new RoadveilError(isFull ? 'ERR_STORE_FULL' : 'ERR_STORE_IO', message, { cause: error })
+}
+
+/** Reading changes nothing: it may be tried again, or fail for one evidence only. */
+const READS: ReadonlySet<unknown> = new Set(['SQLITE_IOERR_READ', 'SQLITE_IOERR_SHORT_READ'])
+
+/** Whether the disk has refused to take something, so that nobody knows what of it is there. */
+export function isWriteFailure(error: unknown): boolean {
+  if (!isRoadveilError(error, 'ERR_STORE_IO')) return false
+  const { cause } = error
+  if (cause instanceof Database.SqliteError) return !READS.has(cause.code)
+  return !(cause instanceof Error && 'syscall' in cause && cause.syscall === 'read')
 }
 
 function codeOf(sqlite: string): ErrorCode | undefined {

@@ -3,7 +3,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   rmSync,
@@ -13,7 +12,7 @@ import {
 import { dirname } from 'node:path'
 import { RoadveilError } from '../errors.ts'
 import { fileError } from './failure.ts'
-import { sync } from './sync.ts'
+import { makeFolder, sync } from './sync.ts'
 
 /**
  * The half of a day's key that lies in a file of its own, so that it can be overwritten where it lies: a database and its log copy
@@ -31,10 +30,7 @@ export function writeKeyHalf(file: string, half: Buffer): void {
   digest(half).copy(block, HALF_BYTES)
   try {
     const folder = dirname(file)
-    if (!existsSync(folder)) {
-      mkdirSync(folder, { mode: 0o700 })
-      sync(dirname(folder))
-    }
+    makeFolder(folder)
     writeWhole(file, Buffer.concat([block, block]))
     sync(folder)
   } catch (error) {

@@ -2,7 +2,7 @@ import { RoadveilError } from '../errors.ts'
 import { type StoreDatabase, transact } from './database.ts'
 
 /** Each entry takes the store one version up. Never change one that was released: add another. */
-const MIGRATIONS = [
+export const MIGRATIONS: readonly string[] = [
   `
   -- One row an evidence; sequence numbers rise by one for each and are never used again.
   CREATE TABLE evidence (

@@ -22,6 +22,7 @@ import { evidenceDeletion } from './deletion.ts'
 import { type EvidenceShelf, evidenceShelf } from './evidence.ts'
 import { type Expiry, expiryOf } from './expiry.ts'
 import { storeError } from './failure.ts'
+import { createFuse } from './fuse.ts'
 import { type Holds, holdsOf } from './hold.ts'
 import { type Inventory, inventoryOf, type StoreCounts } from './inventory.ts'
 import { markOf } from './mark.ts'
@@ -56,6 +57,8 @@ export interface Store extends Disposable {
     /** Damaged stores that were set aside, oldest first. */
     setAsides(): readonly SetAside[]
   }
+  /** Aborts at the first write that the disk refuses. From then on every call throws ERR_STORE_IO: open the store anew. */
+  readonly failed: AbortSignal
 }
 
 export interface OpenOptions extends DatabaseFile {
@@ -117,19 +120,21 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
     }
     watchForDamage(db, notice)
     const outbox = outboxOf(db, { deviceId, audit, space, layer, deleteEvidence })
+    const { blown: failed, guard } = createFuse()
     return {
-      evidence: evidenceShelf(db, { audit, space, layer, marked: mark.note }),
-      outbox: distrusting(outbox, notice),
-      holds: holdsOf(db, audit, mark.note),
-      audit,
-      checkpoints: checkpointsOf(db, audit),
-      certificates,
-      commands: commandsOf(db),
-      inventory: inventoryOf(db),
-      expiry,
-      subjects: subjectsOf(db, { audit, space, certificates, expiry, deleteEvidence }),
-      resends: resendsOf(db),
-      selftests: selftestsOf(db, audit),
+      evidence: guard(evidenceShelf(db, { audit, space, layer, marked: mark.note })),
+      outbox: guard(distrusting(outbox, notice)),
+      holds: guard(holdsOf(db, audit, mark.note)),
+      audit: guard(audit),
+      checkpoints: guard(checkpointsOf(db, audit)),
+      certificates: guard(certificates),
+      commands: guard(commandsOf(db)),
+      inventory: guard(inventoryOf(db)),
+      expiry: guard(expiry),
+      subjects: guard(subjectsOf(db, { audit, space, certificates, expiry, deleteEvidence })),
+      resends: guard(resendsOf(db)),
+      selftests: guard(selftestsOf(db, audit)),
+      failed,
       damage: { missingRows: mark.missing, setAsides: () => setAsides.list() },
       [Symbol.dispose]: () => void db.close(),
     }

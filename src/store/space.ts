@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { fileError } from './failure.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
 
 /**
@@ -80,7 +81,9 @@ export function spaceOf(db: StoreDatabase, file: string, logger: Logger | undefi
       for (let size = ballastBytes(); size < BALLAST_BYTES; size += BALLAST_STEP_BYTES)
         appendNoise(ballast, Math.min(BALLAST_STEP_BYTES, BALLAST_BYTES - size))
       isGivenUp = false
-    } catch (error) {
+    } catch (cause) {
+      const error = fileError(cause, 'the ballast could not be written')
+      if (!isRoadveilError(error, 'ERR_STORE_FULL')) throw error
       if (!isGivenUp)
         logger?.warn('no room for the ballast that keeps deleting possible on a full disk', { error })
     }

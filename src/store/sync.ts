@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** Brings what was written to a file, or the names in a folder, to the disk. */
@@ -24,4 +24,13 @@ export function replaceFile(file: string, bytes: Uint8Array): void {
   }
   renameSync(temporary, file)
   sync(dirname(file))
+}
+
+/**
+ * Makes a folder (0700) and those above it where they are missing, and brings their names to the disk; that of the folder itself also
+ * where it is there already: whoever made it may not have come so far.
+ */
+export function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 }) ?? folder
+  for (let each = folder; each.length >= first.length; each = dirname(each)) sync(dirname(each))
 }

@@ -13,6 +13,7 @@ import type { CommandCounts } from './commands.ts'
 import type { KeyWarning } from './keys.ts'
 import type { VaultOutbox } from './outbox.ts'
 import type { Purging } from './purging.ts'
+import { readStoreFailure } from './store-failure.ts'
 import type { VisionBoard } from './vision-board.ts'
 
 export interface StatusDeps {
@@ -58,6 +59,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       store: {
         ...{ bytes: counts.bytes, maxBytes, damaged: counts.damaged, keyless: counts.keyless },
         missingRows: store.damage.missingRows,
+        failedAt: await readStoreFailure(config),
         setAsides,
       },
       disk: await readDisk(dirname(config.store.file)),

@@ -7,6 +7,7 @@ import { createForwarder } from '../delivery/forwarder.ts'
 import { ERRORS } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { verifyReceipt } from '../sealing/receipt.ts'
+import { isWriteFailure } from '../store/failure.ts'
 import { openStore } from '../store/open.ts'
 import { VERSION } from '../version.ts'
 import { type AuditVerdict, checkAtStart, recordStart, reportAudit } from './audit.ts'
@@ -22,6 +23,7 @@ import { createPurging } from './purging.ts'
 import { createRefusals } from './refusals.ts'
 import { createSigner } from './signer.ts'
 import { readStatus } from './status.ts'
+import { noteStoreFailure } from './store-failure.ts'
 import { createSubjectDesk } from './subject.ts'
 import { keepRunning, logWarnings } from './supervision.ts'
 import { createVisionBoard } from './vision-board.ts'
@@ -33,7 +35,8 @@ import { createWitness } from './witness.ts'
  *
  * A store that is damaged is salvaged at the start. Where damage is met later, this ends with ERR_STORE_CORRUPT, to be started again.
  *
- * A broker that cannot be reached, or a part that fails, does not stop the others: what vision sends is always taken in.
+ * A broker that cannot be reached, or a part that fails, does not stop the others: what vision sends is always taken in. But a disk
+ * that refuses a write ends it: only a store that is opened anew, by the next process, can be believed again.
  *
  * @throws ERR_SECRET_FILE, ERR_KEY_INVALID, ERR_KEY_WRAP, what `openStore` throws, ERR_CHANNEL_BUSY, ERR_RUNTIME_DIRECTORY
  */
@@ -42,6 +45,15 @@ export async function runVault(
   signal: AbortSignal,
   { logger }: { readonly logger: Logger },
 ): Promise<void> {
+  try {
+    await runUntilFailure(config, signal, logger)
+  } catch (error) {
+    if (isWriteFailure(error)) noteStoreFailure(config, Date.now())
+    throw error
+  }
+}
+
+async function runUntilFailure(config: Config, stop: AbortSignal, logger: Logger): Promise<void> {
   const now = Date.now
   const startedAt = now()
   const keys = await loadVaultKeys(config, process.env)
@@ -56,6 +68,7 @@ export async function runVault(
     }),
   )
   using store = opened
+  const signal = AbortSignal.any([stop, store.failed])
   settleRotation(config, { ...keys, key, env: process.env, logger })
   wipe(keys)
   const until = AbortSignal.any([signal, damaged.signal])
@@ -168,6 +181,7 @@ export async function runVault(
       part,
     ),
   ])
+  store.failed.throwIfAborted()
   logger.info('vault is stopping')
   // Nothing can be written to it any more: the next start makes a new store of what is intact.
   damaged.signal.throwIfAborted()

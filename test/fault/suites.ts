@@ -7,17 +7,23 @@ import { refused } from './suites/refused.ts'
 import { outage } from './suites/outage.ts'
 import { leaks } from './suites/leaks.ts'
 import { fuzz } from './suites/fuzz.ts'
+import { ioErrors } from './suites/io-errors.ts'
+import { kill } from './suites/kill.ts'
+import { powerCut } from './suites/power-cut.ts'
 import { receivers } from './suites/receivers.ts'
 
 /** Every kind of fault, in the order of the table. */
 export const SUITES: readonly FaultSuite[] = [
-  fuzz,
+  kill,
+  powerCut,
+  diskFull,
+  ioErrors,
   outage,
   brokerLies,
   refused,
-  receivers,
-  diskFull,
-  bitRot,
   clock,
+  bitRot,
+  receivers,
+  fuzz,
   leaks,
 ]

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3-multiple-ciphers'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { openDatabase } from '../../src/store/database.ts'
@@ -39,13 +39,14 @@ await t.test('every open sets what keeps acknowledged rows safe and deleted rows
         cell_size_check: 1,
         locking_mode: 'exclusive',
         auto_vacuum: 2,
-        wal_autocheckpoint: 256,
+        wal_autocheckpoint: 0,
         max_page_count: 64 * 256,
         cipher: 'sqlcipher',
       },
       round,
     )
     db.exec('CREATE TABLE IF NOT EXISTS probe (x)')
+    t.notOk(existsSync(`${file}-shm`), 'what the log holds is known in memory only')
     db.close()
   }
 })

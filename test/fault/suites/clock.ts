@@ -185,7 +185,7 @@ const WELL: Condition = {
     outbox: { count: 0, oldestAt: null, setAside: [] },
     disk: undefined,
   },
-  store: { bytes: 0, maxBytes: 1, damaged: 0, keyless: 0, missingRows: 0, setAsides: [] },
+  store: { bytes: 0, maxBytes: 1, failedAt: null, damaged: 0, keyless: 0, missingRows: 0, setAsides: [] },
   ...{ auditFault: undefined, key: undefined },
   clock: { synchronized: null, source: 'unknown', offsetMs: null, lastSyncAt: null },
   certificates: [{ file: 'box.crt', expiresAt: EXPIRES_AT }],
