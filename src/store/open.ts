@@ -91,7 +91,24 @@ export function openStore(options: OpenOptions): Store {
   }
 }
 
+/**
+ * Keeps a copy of the first page while nobody has the database open here: closing any descriptor of a file gives the locks away
+ * that the process has on it (POSIX), and SQLite's with them.
+ */
+function prepareHead(file: DatabaseFile): void {
+  if (!existsSync(file.file)) {
+    const db = openDatabase(file)
+    try {
+      migrate(db)
+    } finally {
+      db.close()
+    }
+  }
+  keepHead(file.file, file.key)
+}
+
 function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store {
+  prepareHead(file)
   const db = openDatabase(file)
   try {
     migrate(db)
@@ -99,7 +116,6 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
     const audit = auditOf(db)
     const space = spaceOf(db, file.file, logger)
     space.checkpoint()
-    keepHead(file.file, file.key)
     space.restoreBallast()
     const setAsides = setAsidesOf(file.file)
     const dayKeys = dayKeysOf(db, file.file, { space, setAsides })

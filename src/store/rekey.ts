@@ -1,4 +1,5 @@
-import { copyFileSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { closeSync, createReadStream, openSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { EpochMs } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
@@ -33,13 +34,16 @@ export async function rekeyStore(
   const { file } = store
   const copy = `${file}.next`
   const old = openDatabase(store)
+  // Closing any descriptor of a file gives the process's locks on it away (POSIX): this one is closed last.
+  const source = openSync(file, 'r')
   try {
     migrate(old)
     dropCopy(copy)
     leaveWal(old)
     demandRoom(file)
     await prepare()
-    makeCopy(file, copy, store.key, newKey)
+    await writeFile(copy, createReadStream(file, { fd: source, start: 0, autoClose: false }), { mode: 0o600 })
+    rekeyCopy(copy, store.key, newKey)
     finishCopy({ ...store, file: copy, key: newKey }, record, at)
     dropHead(file)
     renameSync(copy, file)
@@ -49,17 +53,13 @@ export async function rekeyStore(
     throw fileError(error, 'the store could not be copied')
   } finally {
     old.close()
+    closeSync(source)
   }
 }
 
 /** Throws away what an interrupted change of key left. */
 export function dropCopy(copy: string): void {
   for (const suffix of ['', '-journal', '-wal']) rmSync(`${copy}${suffix}`, { force: true })
-}
-
-function makeCopy(file: string, copy: string, key: Buffer, newKey: Buffer): void {
-  copyFileSync(file, copy)
-  rekeyCopy(copy, key, newKey)
 }
 
 /** Reads every page under the new key, so that nothing is given up for a copy that is not whole. */

@@ -77,7 +77,7 @@ await t.test(
     let poison = 'nothing yet'
     await using street = await setUpStreet(t.testdir(), { connect: hangingUpAt(() => poison) })
     const [bad, ...good] = [await street.commit(300), await street.commit(300), await street.commit(300)]
-    poison = `${bad?.evidenceId}/chunk`
+    poison = `${bad.evidenceId}/chunk`
     street.startCity()
     street.startBox({ retry: { firstMs: 60_000, mostMs: 60_000 } })
     await until('the others are there', () => street.stored.length === good.length)

@@ -31,10 +31,10 @@ const NOISE = Buffer.alloc(256 * 1024, 'x')
 
 /** Through the log file that `roadveil run` writes, which must go on without. */
 function fillWithLogs(folder: string): void {
-  let isFull = false
-  using log = openLogFile(folder, () => (isFull = true))
+  const full = new AbortController()
+  using log = openLogFile(folder, () => full.abort())
   const line = 'x'.repeat(64 * 1024)
-  while (!isFull) log.write(line)
+  while (!full.signal.aborted) log.write(line)
 }
 
 function untilFull(take: (n: number) => void): void {

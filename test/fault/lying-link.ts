@@ -78,7 +78,7 @@ export async function layLyingLink(
           return void near.destroy()
       }
     })
-    near.on('data', (bytes) => void parse.parse(bytes))
+    near.on('data', (bytes: Buffer) => void parse.parse(bytes))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

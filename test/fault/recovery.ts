@@ -27,13 +27,16 @@ export async function judgeRecovery(
   const harm = (what: string): void => tally.harm('broken', `${name}: ${what}`)
   let settled: string | undefined
   for (let start = 1; ; start++) {
-    if (start > MOST_STARTS) return harm(`it does not work after ${MOST_STARTS} starts`)
-    let isToRestart = false
-    using store = box.open(log, () => (isToRestart = true))
+    if (start > MOST_STARTS) {
+      harm(`it does not work after ${MOST_STARTS} starts`)
+      return
+    }
+    const toRestart = new AbortController()
+    using store = box.open(log, () => toRestart.abort())
     const { whole, unreadable, gone } = sort(store, box, settled, harm)
     settled = (await useIt(store, box, settled ?? whole[0], harm)) ?? settled
     // What cannot be read is set aside by the next start.
-    if (isToRestart || unreadable.some(({ code }) => code === 'ERR_STORE_CORRUPT')) continue
+    if (toRestart.signal.aborted || unreadable.some(({ code }) => code === 'ERR_STORE_CORRUPT')) continue
 
     const setAsides = store.damage.setAsides()
     const wentBack = log.lines.some(({ fields }) => isRoadveilError(fields?.error, 'ERR_STORE_ROLLED_BACK'))

@@ -71,6 +71,11 @@ function allSaved(
   t.same(store.audit.check().faults, [], `${what}: the log explains itself`)
 }
 
+function headOf(folder: string) {
+  using store = openTestStore(folder)
+  return store.audit.ends().head
+}
+
 await t.test('damage in what all evidence shares costs none of it', async (t) => {
   for (const table of [
     'evidence',
@@ -85,9 +90,7 @@ await t.test('damage in what all evidence shares costs none of it', async (t) =>
   ]) {
     const folder = t.testdir()
     const stock = filled(folder)
-    const before = ((store) => [store.audit.ends().head, store[Symbol.dispose]()] as const)(
-      openTestStore(folder),
-    )[0]
+    const before = headOf(folder)
     const root = table === 'sqlite' ? 1 : rootOf(folder, table)
     flip(storeFileIn(folder), (root - 1) * PAGE + 700)
     t.throws(() => openTestStore(folder), { code: /^ERR_STORE_/ }, `${table}: found`)

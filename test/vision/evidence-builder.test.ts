@@ -87,8 +87,8 @@ await t.test(
         return next(name, context)
       } })`
     const source = new URL('../../src/', import.meta.url)
-    const start = `import { openEvidenceBuilder } from '${new URL('vision/evidence-builder.ts', source)}'
-      import { loadModelSource } from '${new URL('detection/source.ts', source)}'
+    const start = `import { openEvidenceBuilder } from '${new URL('vision/evidence-builder.ts', source).href}'
+      import { loadModelSource } from '${new URL('detection/source.ts', source).href}'
       await openEvidenceBuilder(await loadModelSource()).catch((error) => console.log(error.code, error.message))`
     const file = join(t.testdir({ 'start.mjs': start }), 'start.mjs')
     const args = ['--import', `data:text/javascript,${encodeURIComponent(refuse)}`, file]

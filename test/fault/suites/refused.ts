@@ -50,13 +50,13 @@ export const refused: FaultSuite = {
   async run({ folder, count, dice, tally, planted, signal }) {
     const kindOf = new Map<string, Kind>()
     let isCured = false
-    let port = 0
     const ports = { box: 0, city: 0 }
     await using street = await setUpStreet(folder, { ports, maxSizeMiB: 256 })
     plantTrial(planted, street.trial)
     planted.plant('the plate', PLATE)
     plantFiles(planted, syntheticEvidence().files)
-    ports.city = port = street.broker.port
+    const { port } = street.broker
+    ports.city = port
     await using link = await layLyingLink(street.trial, port, ({ topic }) => {
       const parsed = isCured ? undefined : parseTopic(STATION.prefix, topic)
       const kind = parsed && 'evidenceId' in parsed ? kindOf.get(parsed.evidenceId) : undefined
