@@ -238,7 +238,11 @@ function distrusting(outbox: Outbox, onDamage: (error: RoadveilError, isMuch: bo
         throw error
       }
     }
-  return { ...outbox, manifest: watched(outbox.manifest), chunk: watched(outbox.chunk) }
+  return {
+    ...outbox,
+    manifest: watched((id) => outbox.manifest(id)),
+    chunk: watched((id, index: number) => outbox.chunk(id, index)),
+  }
 }
 
 /**

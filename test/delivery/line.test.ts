@@ -5,7 +5,10 @@ import { createLine, type Place } from '../../src/delivery/line.ts'
 const never = new AbortController().signal
 
 /** Notes when it is whose turn. */
-function turns(): { readonly order: number[]; wait(place: Place, name: number): Promise<void> } {
+function turns(): {
+  readonly order: number[]
+  readonly wait: (place: Place, name: number) => Promise<void>
+} {
   const order: number[] = []
   return {
     order,

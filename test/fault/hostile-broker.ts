@@ -91,13 +91,22 @@ export function createHostileBroker(
         throw new RoadveilError('ERR_PUBLISH_REFUSED', 'the broker refused a message with reason 151')
       case 3: // Delivered, but the sender does not hear of it.
         deliver(message)
-        return cut(client, 'the connection was reset')
+        {
+          cut(client, 'the connection was reset')
+          return
+        }
       case 4:
         if (dice.chance(0.5)) deliver(message)
-        return kill()
+        {
+          kill()
+          return
+        }
       case 5: // Redelivered.
         deliver(message)
-        return deliver(message)
+        {
+          deliver(message)
+          return
+        }
       case 6: // Held back: others overtake it.
         held.push(message)
         return
@@ -106,21 +115,33 @@ export function createHostileBroker(
         return sleep(dice.between(1, delayMs))
       case 8: // Replayed.
         deliver(message)
-        return deliver(other)
-      case 9: // An older one in its place.
-        return deliver(other)
+        {
+          deliver(other)
+          return
+        }
+      case 9: { // An older one in its place.
+        deliver(other)
+        return
+      }
       case 10: // Under another's topic.
         deliver({ topic: other.topic, payload: message.payload })
-        return deliver(message)
+        {
+          deliver(message)
+          return
+        }
       case 11: {
         const payload = Buffer.from(message.payload)
         const at = dice.between(0, payload.length - 1)
         payload[at] = (payload[at] ?? 0) ^ (1 << dice.between(0, 7))
-        return deliver({ topic: message.topic, payload })
+        deliver({ topic: message.topic, payload })
+        return
       }
       default: // Forged.
         for (const forged of invent(message)) deliver(forged)
-        return deliver(message)
+        {
+          deliver(message)
+          return
+        }
     }
   }
 

@@ -58,20 +58,32 @@ export async function layLyingLink(
     const answer = (packet: Packet): void => void near.write(generate(packet, MQTT_5))
     const parse = parser(MQTT_5)
     parse.on('packet', (packet) => {
-      if (packet.cmd !== 'publish' || packet.messageId === undefined) return pass(packet)
+      if (packet.cmd !== 'publish' || packet.messageId === undefined) {
+        pass(packet)
+        return
+      }
       const { messageId } = packet
       switch (fateOf(packet)) {
-        case 'pass':
-          return pass(packet)
-        case 'drop':
-          return answer({ cmd: 'puback', messageId, reasonCode: 0 })
-        case 'refuse':
-          return answer({ cmd: 'puback', messageId, reasonCode: QUOTA_EXCEEDED })
+        case 'pass': {
+          pass(packet)
+          return
+        }
+        case 'drop': {
+          answer({ cmd: 'puback', messageId, reasonCode: 0 })
+          return
+        }
+        case 'refuse': {
+          answer({ cmd: 'puback', messageId, reasonCode: QUOTA_EXCEEDED })
+          return
+        }
         case 'swallow':
           return
         case 'double':
           pass(packet)
-          return pass({ ...packet, dup: true })
+          {
+            pass({ ...packet, dup: true })
+            return
+          }
         case 'cut':
           pass(packet)
           far.end()

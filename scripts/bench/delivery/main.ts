@@ -44,16 +44,26 @@ async function bench(): Promise<void> {
 
   await town.broker.restart()
   const city = await town.startCity()
-  const byBox = await measureBox(town, city.stored, (mb) => (memoryMb = Math.max(memoryMb, mb)))
+  const byBox = await measureBox(
+    town,
+    () => city.stored(),
+    (mb) => (memoryMb = Math.max(memoryMb, mb)),
+  )
   line('memory of the vault, peak (PSS; bar: 250 MB)', `${memoryMb.toFixed(0)} MB`)
   line(`delivered by the box, of ${count}`, `${byBox.toFixed(1)} a second`)
-  const byMosquitto = await measureOther(town, city.stored, Math.min(count, MOST_BY_MOSQUITTO_PUB), (all) =>
-    sendByMosquittoPub(all, town, directory),
+  const byMosquitto = await measureOther(
+    town,
+    () => city.stored(),
+    Math.min(count, MOST_BY_MOSQUITTO_PUB),
+    (all) => sendByMosquittoPub(all, town, directory),
   )
   line('by mosquitto_pub', `${byMosquitto.toFixed(1)} a second`)
   line('box / mosquitto_pub (bar: 0.5)', (byBox / byMosquitto).toFixed(2))
-  const byClient = await measureOther(town, city.stored, Math.min(count, MOST_BY_BARE_CLIENT), (all) =>
-    sendByBareClient(all, town),
+  const byClient = await measureOther(
+    town,
+    () => city.stored(),
+    Math.min(count, MOST_BY_BARE_CLIENT),
+    (all) => sendByBareClient(all, town),
   )
   line('by one connection that waits for no receipts', `${byClient.toFixed(1)} a second`)
   line('box / one connection', (byBox / byClient).toFixed(2))

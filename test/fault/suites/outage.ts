@@ -98,11 +98,9 @@ async function flapUntilDelivered(
 ): Promise<{ readonly ids: readonly string[]; readonly setAside: ReadonlySet<string> }> {
   const done = new AbortController()
   const flapping = (async () => {
-    while (!done.signal.aborted) {
-      await sleep(dice.between(FLAP_MS.least, FLAP_MS.most), undefined, { signal: done.signal }).catch(
-        () => undefined,
-      )
-      if (done.signal.aborted) return
+    const pause = (): Promise<boolean> =>
+      sleep(dice.between(FLAP_MS.least, FLAP_MS.most), true, { signal: done.signal }).catch(() => false)
+    while (await pause()) {
       if (dice.chance(0.7)) dice.pick(links).cut()
       else {
         await street.broker.kill()
