@@ -61,9 +61,9 @@ await t.test(
   { skip: lacking ?? false },
   async (t) => {
     for (const inject of [
-      'fsync:error=EIO:when=32',
+      'fsync:error=EIO:when=50',
       'pwrite64:error=EIO:when=150',
-      'ftruncate:error=EIO:when=3',
+      'ftruncate:error=EIO:when=8',
     ]) {
       const root = t.testdir()
       const [steps = []] = await recordIn(root, [['2 12', inject]])
@@ -82,7 +82,7 @@ await t.test(
     const root = t.testdir()
     const disk = diskAt(root, isBallast)
     const [failing = [], later = []] = await recordIn(root, [
-      ['1 8 storing', 'fsync:error=EIO:when=35'],
+      ['1 8 storing', 'fsync:error=EIO:when=52'],
       ['3 5 storing'],
     ])
     const fault = failing.find(({ kind }) => kind === 'fault')

@@ -113,7 +113,7 @@ export async function setUpDesk(
     },
     failAt(step) {
       const fail = (): never => {
-        throw new RoadveilError('ERR_STORE_IO', 'the disk has failed')
+        throw new RoadveilError('ERR_STORE_FULL', 'the disk is full')
       }
       box = open({ ...store.commands, [step]: fail })
     },
