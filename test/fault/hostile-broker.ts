@@ -119,7 +119,8 @@ export function createHostileBroker(
           deliver(other)
           return
         }
-      case 9: { // An older one in its place.
+      case 9: {
+        // An older one in its place.
         deliver(other)
         return
       }

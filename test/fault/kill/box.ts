@@ -15,12 +15,12 @@ import type { Dice } from '../dice.ts'
 import { openAsVault } from '../power/open-as-vault.ts'
 import type { Rounds } from '../suite.ts'
 import { startVictim, type Victim } from './process.ts'
+import { PLATE } from './plate.ts'
 
 const NAMES = { site: 'main-street', device: 'box-1' }
 const VAULT = join(import.meta.dirname, '..', '..', 'support', 'vault-process.ts')
 const STAND_IN = join(import.meta.dirname, 'stand-in.ts')
 const KEY_CHANGE = join(import.meta.dirname, '..', '..', 'vault', 'key-change.fixture.ts')
-const PLATE = 'RVKILL42X'
 const BACK_WITHIN_MS = 10_000
 
 /** What is killed, and how much of it. */
@@ -67,7 +67,7 @@ export async function killBox(rounds: Rounds, count: number): Promise<void> {
     if (ms > BACK_WITHIN_MS) tally.harm('broken', `back at work only after ${Math.round(ms)} ms`)
   }
   const startVault = (): Victim => startVictim([VAULT, file], { cache })
-  const startVision = (): Victim => startVictim([STAND_IN, file, PLATE], { cache, onLine: hear })
+  const startVision = (): Victim => startVictim([STAND_IN, file], { cache, onLine: hear })
   const atWork = async (what: string): Promise<void> =>
     until(`vault works again after ${what}`, () => killedAt === undefined, { withinMs: 2 * BACK_WITHIN_MS })
 

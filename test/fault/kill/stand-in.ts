@@ -6,13 +6,14 @@ import type { Config } from '../../../src/config/config.ts'
 import { VERSION } from '../../../src/version.ts'
 import { syntheticEvidence } from '../../support/evidence.ts'
 import { keptLog } from '../../support/kept-log.ts'
+import { PLATE } from './plate.ts'
 
 /**
  * In place of vision: hands over synthetic evidence on the real channel without end, and says on stdout what vault has answered
- * `stored` to: `node stand-in.ts CONFIG.json PLATE`.
+ * `stored` to: `node stand-in.ts CONFIG.json`.
  */
 const PAUSE_MS = 25
-const [, , file = '', plateText = ''] = process.argv
+const [, , file = ''] = process.argv
 const config = JSON.parse(readFileSync(file, 'utf8')) as Config
 process.once('SIGTERM', () => process.exit())
 
@@ -27,7 +28,7 @@ const link = connectVault(
 for (;;) {
   const evidence = syntheticEvidence({
     ...{ site: config.site.id, device: config.device.id, configSha256: config.sha256 },
-    ...{ plateText, clipBytes: 30_000 },
+    ...{ plateText: PLATE, clipBytes: 30_000 },
   })
   const answer = await link.deliver(evidence)
   writeSync(1, answer === 'stored' ? `stored ${evidence.facts.evidenceId}\n` : `refused ${answer.refused}\n`)
