@@ -25,7 +25,7 @@ const LATER_TURNS = 4
 const VAULT_EVERY = 5
 const MOST_EVIDENCE = 80
 /** Those of opening a new store are for the other rounds: SQLite keeps some of their failures to itself. */
-const OPENING_SYNCS = 16
+const OPENING_SYNCS = 30
 const PATIENCE_MS = 20_000
 const WRITER = join(import.meta.dirname, '..', 'power', 'store-writer.ts')
 const VAULT = join(import.meta.dirname, '..', '..', 'support', 'vault-process.ts')
@@ -74,8 +74,11 @@ async function failStore({ folder, dice, signal, tally }: Rounds, round: number)
   const failing = await write([seed, TURNS], inject)
   // SQLite does not say when it could not sync the folder of the store, which is synced once more before anything is kept there.
   const folderOfStore = dirname(storeFileIn(root))
+  // A new store is made, closed and opened anew before it is ready: what fails before that is not relied on.
+  const ready = failing.findIndex((step) => step.kind === 'said' && step.line === 'ready')
   const fault = failing.findIndex(
-    (step) => step.kind === 'fault' && step.path.startsWith(root) && step.path !== folderOfStore,
+    (step, index) =>
+      index > ready && step.kind === 'fault' && step.path.startsWith(root) && step.path !== folderOfStore,
   )
   tally.injected()
   const carriedOn = failing.find(
@@ -108,7 +111,7 @@ async function failVault({ folder, dice, signal, tally }: Rounds, round: number)
   const config = boxConfig(trial, NAMES)
   const file = join(folder, 'config.json')
   writeFileSync(file, JSON.stringify(config))
-  const inject = `fsync,fdatasync:error=EIO:when=${dice.between(OPENING_SYNCS, 60)}`
+  const inject = `fsync,fdatasync:error=EIO:when=${dice.between(OPENING_SYNCS, OPENING_SYNCS + 44)}`
   const what = `fault ${round + 1} (vault, ${inject})`
   const trace = [
     '-f',
