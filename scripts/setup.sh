@@ -25,9 +25,9 @@ command -v ffmpeg >/dev/null || packages+=(ffmpeg)
 command -v setpriv >/dev/null && command -v prlimit >/dev/null || packages+=(util-linux)
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || packages+=(mosquitto)
 command -v age >/dev/null || packages+=(age)
-command -v strace >/dev/null || packages+=(strace)
 has_rtsp_server || packages+=(python3 python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad)
 if [ "${1-}" = --tests ]; then
+  command -v strace >/dev/null || packages+=(strace)
   compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || packages+=(postgresql)
   # A TPM in software and the libraries with which systemd-creds reaches it.
   command -v swtpm >/dev/null || packages+=(swtpm libtss2-tcti-swtpm0 libtss2-esys-3.0.2-0 libtss2-rc0 libtss2-mu0)
