@@ -3,39 +3,9 @@ import { type EpochMs, iso } from '../domain/frame.ts'
 import type { Deleted, Deletion, PurgeAccount, PurgedKind } from '../domain/purge.ts'
 import { ERRORS } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import type { Expiry } from '../store/expiry.ts'
 import { deleteLogs } from './logs.ts'
 import { cutoffsAt, isPlausible, type RetentionPolicy } from './policy.ts'
-
-/** What retention needs of the store. Nothing in it reaches evidence without a receipt. */
-export interface ExpiringStore {
-  /** Deletes what the city has and no hold keeps. Returns how many. */
-  deleteDelivered(at: EpochMs): number
-  deleteTombstones(before: EpochMs): Deleted
-  cutAudit(before: EpochMs, at: EpochMs): Deleted
-  deleteCertificates(before: EpochMs): Deleted
-  /** Removes damaged stores that were set aside before `before`. */
-  deleteSetAsides(before: EpochMs): Deleted
-  /** Destroys the outer keys that no evidence needs any more. */
-  destroyDayKeys(at: EpochMs): Deleted
-  /** Audits a purge, notes it as the job's last run, and keeps its certificate. */
-  recordPurge(
-    job: string,
-    purge: {
-      readonly details: Readonly<Record<string, string | number>>
-      readonly deletions: readonly Deletion[]
-      readonly clockPlausible: boolean
-      readonly sign: (account: PurgeAccount) => Uint8Array
-    },
-    at: EpochMs,
-  ): void
-  lastRunAt(job: string): EpochMs | undefined
-  /** The latest moment that the store knows of. */
-  newestAt(): EpochMs | undefined
-  /** Gives some free space back. Returns true while there is more. */
-  compact(): boolean
-  /** Puts the outer layer around one evidence from before there was any. Returns true while there may be more. */
-  coverOlder(at: EpochMs): boolean
-}
 
 /** How many of each kind a purge deleted. */
 export interface Purged {
@@ -51,7 +21,7 @@ export interface Purged {
 }
 
 export interface PurgeDeps {
-  readonly store: ExpiringStore
+  readonly store: Expiry
   readonly policy: RetentionPolicy
   /** Where log files lie, if anywhere. */
   readonly logDirectory?: string
