@@ -136,15 +136,13 @@ export function createDesk(deps: {
     }
   }
 
-  const take = async (topic: Topic, payload: Buffer): Promise<void> => {
+  const take = async (topic: Topic, payload: Buffer): Promise<unknown> => {
     const { device, site } = topic
     switch (topic.kind) {
       case 'manifest':
-        await takeManifest(topic, payload)
-        return
+        return takeManifest(topic, payload)
       case 'chunk':
-        await takeChunk(topic, payload)
-        return
+        return takeChunk(topic, payload)
       case 'status': {
         const { state } = decodeStatus(payload)
         logger.info('a device reported', { device, site, state })
@@ -152,17 +150,13 @@ export function createDesk(deps: {
         return
       }
       case 'checkpoint':
-        await deps.witness.take(topic, payload)
-        return
+        return deps.witness.take(topic, payload)
       case 'endorsement':
-        await deps.endorsed.take(topic, payload)
-        return
+        return deps.endorsed.take(topic, payload)
       case 'certificate':
-        await deps.certificates.take(topic, payload)
-        return
+        return deps.certificates.take(topic, payload)
       case 'answer':
-        await deps.commands.takeAnswer(topic, payload)
-        return
+        return deps.commands.takeAnswer(topic, payload)
       case 'receipt':
       case 'command':
         throw new RoadveilError('ERR_TOPIC', `a ${topic.kind} came where boxes write`)
@@ -170,7 +164,7 @@ export function createDesk(deps: {
   }
 
   /** One thing at a time; what fails is logged. */
-  const inTurn = async (what: string, work: () => Promise<void>): Promise<void> => {
+  const inTurn = async (what: string, work: () => Promise<unknown>): Promise<void> => {
     try {
       await turns.use(work)
     } catch (error) {
