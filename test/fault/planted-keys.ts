@@ -1,5 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import type { Trial } from '../../src/trial/trial.ts'
 import type { Planted } from './planted.ts'
 
@@ -39,9 +38,4 @@ function secretIn(bytes: Buffer): Buffer {
 /** Plants a part of every file of an evidence: pictures, crop and clip. */
 export function plantFiles(planted: Planted, files: readonly { name: string; bytes: Uint8Array }[]): void {
   for (const { name, bytes } of files) planted.plant(`a part of ${name}`, bytes.slice(0, 32))
-}
-
-/** All files below a folder, for `except`. */
-export function filesIn(folder: string): string[] {
-  return readdirSync(folder).map((name) => join(folder, name))
 }
