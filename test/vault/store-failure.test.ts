@@ -8,7 +8,7 @@ import { askVault } from '../../src/channel/control.ts'
 import { connectVault } from '../../src/channel/link.ts'
 import { VERSION } from '../../src/version.ts'
 import { roadveil } from '../cli/roadveil.ts'
-import { lackingForRecordings } from '../fault/power/recording.ts'
+import { lackingForRecordings, refusingSyncs } from '../fault/power/recording.ts'
 import { boxConfig, brokerlessTrial, writeBox } from '../support/box.ts'
 import { syntheticEvidence } from '../support/evidence.ts'
 import { keptLog } from '../support/kept-log.ts'
@@ -28,25 +28,15 @@ await t.test(
     const file = join(trial.box.directory, 'config.json')
     writeFileSync(file, JSON.stringify(config))
     // Behind everything that a start syncs.
-    const inject = 'inject=fsync,fdatasync:error=EIO:when=30+'
-    const strace = [
-      '-f',
-      '--seccomp-bpf',
-      '-qq',
-      '-o',
-      '/dev/null',
-      '-e',
-      'trace=fsync,fdatasync',
-      '-e',
-      inject,
-    ]
-    const own = ['setpriv', '--pdeathsig', 'KILL']
+    const refusing = refusingSyncs('30+', [process.execPath, VAULT, file])
     const start = (command: readonly string[]) => {
-      const child = spawn('setpriv', [...own.slice(1), ...command], { stdio: ['ignore', 'pipe', 'ignore'] })
+      const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
       t.teardown(() => void child.kill('SIGKILL'))
       return child
     }
-    const failing = start(['strace', ...strace, ...own, process.execPath, VAULT, file])
+    const failing = start(['strace', ...refusing])
     const said = text(failing.stdout)
     const gone = once(failing, 'exit')
 

@@ -43,6 +43,26 @@ export async function lackingForRecordings(): Promise<string | undefined> {
   return status === 0 ? undefined : 'strace: apt-get install strace, and allow ptrace'
 }
 
+// A strace that is killed would leave it running.
+const DIE_TOGETHER = ['setpriv', '--pdeathsig', 'KILL']
+
+/** Arguments of strace for a command whose syncs fail, from the Nth on (`N+`) or only that one (`N`). */
+export function refusingSyncs(when: string, command: readonly string[]): readonly string[] {
+  const inject = `inject=fsync,fdatasync:error=EIO:when=${when}`
+  const options = [
+    '-f',
+    '--seccomp-bpf',
+    '-qq',
+    '-o',
+    '/dev/null',
+    '-e',
+    'trace=fsync,fdatasync',
+    '-e',
+    inject,
+  ]
+  return [...options, ...DIE_TOGETHER, ...command]
+}
+
 /**
  * Runs a Node program to its end and records its system calls that have to do with files.
  *
@@ -60,8 +80,7 @@ export async function record(
     [
       ...['-f', '--seccomp-bpf', '-xx', '-s', String(LONGEST_WRITE), '-o', log],
       ...['-e', `trace=${CALLS.join(',')}`, '-e', 'signal=none', ...faults],
-      // A strace that is killed would leave it running.
-      ...['setpriv', '--pdeathsig', 'KILL', process.execPath, ...program],
+      ...[...DIE_TOGETHER, process.execPath, ...program],
     ],
     // Where libuv used io_uring, nothing would be seen.
     {

@@ -14,7 +14,7 @@ import { type Dice, diceOf } from '../dice.ts'
 import { cutInto, isBallast, testStoreIn } from '../power/cuts.ts'
 import { diskAt } from '../power/disk.ts'
 import { openAsVault } from '../power/open-as-vault.ts'
-import { lackingForRecordings, record } from '../power/recording.ts'
+import { lackingForRecordings, record, refusingSyncs } from '../power/recording.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 const CUTS = 4
@@ -111,20 +111,9 @@ async function failVault({ folder, dice, signal, tally }: Rounds, round: number)
   const config = boxConfig(trial, NAMES)
   const file = join(folder, 'config.json')
   writeFileSync(file, JSON.stringify(config))
-  const inject = `fsync,fdatasync:error=EIO:when=${dice.between(OPENING_SYNCS, OPENING_SYNCS + 44)}`
-  const what = `fault ${round + 1} (vault, ${inject})`
-  const trace = [
-    '-f',
-    '--seccomp-bpf',
-    '-qq',
-    '-o',
-    '/dev/null',
-    '-e',
-    'trace=fsync,fdatasync',
-    '-e',
-    `inject=${inject}`,
-  ]
-  const failing = start('strace', [...trace, 'setpriv', '--pdeathsig', 'KILL', process.execPath, VAULT, file])
+  const when = String(dice.between(OPENING_SYNCS, OPENING_SYNCS + 44))
+  const what = `fault ${round + 1} (vault, sync ${when} refused)`
+  const failing = start('strace', refusingSyncs(when, [process.execPath, VAULT, file]))
   const acknowledged: string[] = []
   const stop = new AbortController()
   let next: ChildProcess | undefined
