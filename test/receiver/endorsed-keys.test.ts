@@ -5,9 +5,9 @@ import { createEndorsedKeys } from '../../src/receiver/endorsed-keys.ts'
 import { folderEndorsements } from '../../src/receiver/folder/endorsements.ts'
 import { signEndorsement } from '../../src/sealing/endorsement.ts'
 import type { SigningKey } from '../../src/sealing/keys.ts'
-import { sealEvidence } from '../../src/sealing/seal.ts'
+import { type SealedEvidence, sealEvidence } from '../../src/sealing/seal.ts'
 import { signingKeyFixture, verifyKeysOf } from '../sealing/keys.fixture.ts'
-import { DEVICE, setUpStreet, SITE } from '../support/delivery.ts'
+import { DEVICE, setUpStreet, SITE, type Street } from '../support/delivery.ts'
 import { syntheticEvidence } from '../support/evidence.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { until } from '../support/until.ts'
@@ -20,6 +20,15 @@ function endorse(old: SigningKey, next: SigningKey, device = DEVICE): Buffer {
 
 function keysIn(folder: string, ...trusted: SigningKey[]) {
   return createEndorsedKeys(folderEndorsements(folder), async () => verifyKeysOf(...trusted), keptLog())
+}
+
+/** Puts evidence that this key has signed into the box's store. */
+async function commitSignedBy(signingKey: SigningKey, { store, trial }: Street): Promise<SealedEvidence> {
+  const at = Date.now()
+  const evidence = syntheticEvidence({ site: SITE, device: DEVICE })
+  const sealed = await sealEvidence(evidence, { signingKey, recipients: trial.recipients, sealedAt: at })
+  store.evidence.commit(sealed, { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: at, at })
+  return sealed
 }
 
 const [one, two, three, thief] = [
@@ -87,13 +96,7 @@ await t.test('evidence of before and after a rotation of the signing key arrives
   await using street = await setUpStreet(t.testdir())
   const old = await street.commit()
   const next = signingKeyFixture()
-  const sealed = await sealEvidence(syntheticEvidence({ site: SITE, device: DEVICE }), {
-    signingKey: next,
-    recipients: street.trial.recipients,
-    sealedAt: Date.now(),
-  })
-  const at = Date.now()
-  street.store.evidence.commit(sealed, { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: at, at })
+  const sealed = await commitSignedBy(next, street)
   street.startCity()
   await using box = street.startBox({}, [{ keyId: next.id, envelope: endorse(street.deviceKey, next) }])
   t.ok(box)
@@ -106,13 +109,7 @@ await t.test('evidence of before and after a rotation of the signing key arrives
 
 await t.test('evidence that is signed with a key nobody endorsed does not', async (t) => {
   await using street = await setUpStreet(t.testdir())
-  const sealed = await sealEvidence(syntheticEvidence({ site: SITE, device: DEVICE }), {
-    signingKey: thief,
-    recipients: street.trial.recipients,
-    sealedAt: Date.now(),
-  })
-  const at = Date.now()
-  street.store.evidence.commit(sealed, { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: at, at })
+  await commitSignedBy(thief, street)
   street.startCity()
   const forged = endorse({ ...thief, id: street.deviceKey.id }, thief)
   await using box = street.startBox({}, [{ keyId: thief.id, envelope: forged }])
