@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { freePort } from '../../scripts/demo/free-port.ts'
+import { processTree } from './traces.ts'
 import { until } from './until.ts'
 
 /** A real PostgreSQL server on loopback, for one test. */
@@ -89,7 +90,8 @@ export async function startPostgres(): Promise<TestPostgres> {
   const kill = async (): Promise<void> => {
     if (!server || server.exitCode !== null || server.signalCode !== null) return
     const gone = once(server, 'exit')
-    server.kill('SIGKILL')
+    // Its sessions are processes of their own, which go on for a moment without it.
+    for (const { pid } of processTree(server.pid ?? 0)) killIfThere(pid)
     await gone
   }
   await start()
@@ -102,6 +104,14 @@ export async function startPostgres(): Promise<TestPostgres> {
       await kill()
       await rm(folder, { recursive: true, force: true })
     },
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }
 
