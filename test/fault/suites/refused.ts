@@ -33,7 +33,7 @@ const KINDS = [
   { name: 'not authorised', codes: ['ERR_PUBLISH_REFUSED'], clipBytes: 300 },
   { name: 'beyond the quota', codes: ['ERR_PUBLISH_REFUSED'], clipBytes: 300 },
   { name: 'never answered by the city', codes: ['ERR_RECEIPT_MISSING'], clipBytes: 300 },
-  // Whichever comes first: its own time, or the end of the connection that others have caused.
+  // Whichever comes first: its own time, or the end of the connection that others cause all the time.
   {
     name: 'never answered by the broker',
     codes: ['ERR_PUBLISH_TIMEOUT', 'ERR_BROKER_HANGS_UP'],
@@ -170,11 +170,18 @@ async function seeSetAside(
   await until('all are set aside', () => counted() === kindOf.size).catch(() => {
     tally.harm('broken', `${counted()} of ${kindOf.size} refused evidence are said to be set aside`)
   })
-  const rows = new Map(store.inventory.list().map((row) => [row.evidenceId, row]))
-  for (const [id, { name, codes }] of kindOf) {
-    const row = rows.get(id)
+  const rows = store.inventory.list()
+  const told = new Set<string>()
+  const listen = (): boolean => {
+    for (const { evidenceId, lastErrorCode } of store.inventory.list())
+      if (kindOf.get(evidenceId)?.codes.some((code) => code === lastErrorCode)) told.add(evidenceId)
+    return told.size === kindOf.size
+  }
+  // Now and then one says instead that the connection ended, as others made it do.
+  await until('each has said why', listen).catch(() => undefined)
+  for (const [id, { name }] of kindOf) {
+    const row = rows.find(({ evidenceId }) => evidenceId === id)
     if (!row) tally.harm('lost', `evidence that is ${name} is gone from the box`)
-    else if (!codes.some((code) => code === row.lastErrorCode))
-      tally.harm('broken', `evidence that is ${name} says ${row.lastErrorCode}`)
+    else if (!told.has(id)) tally.harm('broken', `evidence that is ${name} says ${row.lastErrorCode}`)
   }
 }
