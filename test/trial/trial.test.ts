@@ -13,7 +13,8 @@ const options: TrialOptions = {
   now: new Date(),
 }
 
-const openssl = (...args: string[]): string => execFileSync('openssl', args, { encoding: 'utf8' })
+const openssl = (...args: string[]): string =>
+  execFileSync('openssl', args, { encoding: 'utf8', stdio: 'pipe' })
 
 await t.test('a trial has certificates that openssl accepts for their purpose and host only', async (t) => {
   const { authority, box, city, broker } = await createTrial(t.testdir(), options)
