@@ -1,10 +1,14 @@
 import { parseArgs } from 'node:util'
-import { held, type Row, runSuite, tableOf } from './run.ts'
+import { runInOwnProcess } from './own-process.ts'
+import { held, type Row, tableOf } from './run.ts'
 import type { FaultSuite } from './suite.ts'
 import { SUITES } from './suites.ts'
 import { HARMS } from './tally.ts'
 
 /** `npm run test:fault -- [SUITE…] [--long | --rounds N] [--seed N]`: injects faults, and ends with a table of what held. */
+
+/** Suites wait for processes more than they compute. */
+const AT_ONCE = 2
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -18,18 +22,29 @@ if (unknown.length > 0) usage(`there is no suite ${unknown.join(', ')}`)
 const stop = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort())
 
-const rows: Row[] = []
-for (const suite of SUITES.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
-  if (stop.signal.aborted) break
-  const row = await runSuite(suite, { count: countOf(suite), seed, signal: stop.signal })
-  rows.push(row)
-  process.stderr.write(`${held(row) ? 'held' : 'FAILED'}  ${suite.name} (${row.seconds.toFixed(0)} s)\n`)
+const suites = SUITES.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+const rows = new Map<FaultSuite, Row>()
+const waiting = suites.values()
+await Promise.all(Array.from({ length: AT_ONCE }, runWaiting))
+const inOrder = suites.flatMap((suite) => rows.get(suite) ?? [])
+process.stdout.write(`\n${tableOf(inOrder)}\n`)
+process.exitCode = !stop.signal.aborted && inOrder.every(held) ? 0 : 1
+
+async function runWaiting(): Promise<void> {
+  for (const suite of waiting) {
+    if (stop.signal.aborted) return
+    const row = await runInOwnProcess(suite, { count: countOf(suite), seed, signal: stop.signal })
+    rows.set(suite, row)
+    report(row)
+  }
+}
+
+function report(row: Row): void {
+  process.stderr.write(`${held(row) ? 'held' : 'FAILED'}  ${row.name} (${row.seconds.toFixed(0)} s)\n`)
   if (row.lacking !== undefined) process.stderr.write(`  not run: ${row.lacking}\n`)
   for (const kind of HARMS)
     for (const what of row.tally.harms[kind]) process.stderr.write(`  ${kind}: ${what}\n`)
 }
-process.stdout.write(`\n${tableOf(rows)}\n`)
-process.exitCode = !stop.signal.aborted && rows.every(held) ? 0 : 1
 
 function countOf({ counts }: FaultSuite): number {
   return rounds ?? (values.long ? counts.long : counts.short)

@@ -5,13 +5,13 @@ import { diceOf } from './dice.ts'
 import { watchMachine } from './machine.ts'
 import { plantedSecrets } from './planted.ts'
 import type { FaultSuite } from './suite.ts'
-import { HARMS, type Tally, tallyOf } from './tally.ts'
+import { type Count, HARMS, tallyOf } from './tally.ts'
 
 /** How a suite ended. */
 export interface Row {
   readonly name: string
   readonly fault: string
-  readonly tally: Tally
+  readonly tally: Count
   /** What the machine lacks, where the suite did not run. */
   readonly lacking: string | undefined
   readonly seconds: number

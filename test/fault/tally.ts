@@ -2,12 +2,16 @@
 export const HARMS = ['lost', 'duplicated', 'leaked', 'broken'] as const
 export type Harm = (typeof HARMS)[number]
 
-/** Counts what a suite did and what went wrong. */
-export interface Tally {
+/** What a suite did and what went wrong. */
+export interface Count {
   readonly injections: number
   readonly harms: Readonly<Record<Harm, readonly string[]>>
   /** The longest time from a fault until everything worked again, in ms; null when nothing was measured. */
   readonly slowestRecoveryMs: number | null
+}
+
+/** Counts it. */
+export interface Tally extends Count {
   injected(count?: number): void
   /**
    * Something did not hold. `lost`: acknowledged evidence is gone. `duplicated`: the city accepted one twice. `leaked`: something

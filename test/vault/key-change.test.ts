@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Config } from '../../src/config/config.ts'
 import { createDatabaseKey } from '../../src/sealing/database-key.ts'
@@ -24,9 +21,6 @@ import { boxConfig, brokerlessTrial } from '../support/box.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { shortFolder } from '../support/short-folder.ts'
 
-t.setTimeout(240_000)
-
-const ROUNDS = 25
 const names = { site: 'main-street', device: 'box-1' }
 
 async function setUpBox(t: {
@@ -248,49 +242,5 @@ await t.test('while a vault has the store no key is changed', async (t) => {
   t.same(
     files.map((file) => readFileSync(file)),
     before,
-  )
-})
-
-await t.test('kill -9 at any moment of a change of keys loses nothing', async (t) => {
-  const { config } = await setUpBox(t)
-  const file = join(config.runtimeDirectory, '..', 'config.json')
-  writeFileSync(file, JSON.stringify(config))
-  const all = Array.from({ length: 6 }, () => sealedFixture(500_000))
-  {
-    using store = open(config)
-    for (const sealed of all) store.evidence.commit(sealed, aboutAt(1000))
-  }
-  let interrupted = 0
-  let whole = 0
-  for (let round = 0; round < ROUNDS; round++) {
-    const child = spawn(process.execPath, [`${import.meta.dirname}/key-change.fixture.ts`, file], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let output = ''
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
-    const exited = once(child, 'close')
-    while (!output.startsWith('ready')) await once(child.stdout, 'data')
-    await sleep(Math.random() * 1200)
-    child.kill('SIGKILL')
-    await exited
-    whole += output.split('changed').length - 1
-    if (keyIdsIn(config).length === 2) interrupted++
-
-    // Every second time the next change comes before any vault.
-    if (round % 2 === 1) await rotateDatabaseKey(box(config))
-    using store = open(config)
-    t.equal(keyIdsIn(config).length, 1)
-    for (const sealed of all) {
-      const hash = createHash('sha256')
-      for (const index of sealed.chunks.keys()) hash.update(store.outbox.chunk(sealed.evidenceId, index))
-      if (hash.digest('hex') !== sealed.ciphertextSha256) t.fail(`${sealed.evidenceId} was changed`)
-    }
-    store.audit.verify()
-    const left = readdirSync(dirname(config.store.file)).filter((name) => name.includes('.next'))
-    t.same(left, [], `round ${round}`)
-  }
-  t.ok(
-    interrupted > 0 && whole > 0,
-    `${interrupted} of ${ROUNDS} in the middle of a rotation, ${whole} changes whole`,
   )
 })

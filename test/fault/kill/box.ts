@@ -1,5 +1,5 @@
 import { readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askVault } from '../../../src/channel/control.ts'
 import type { Config } from '../../../src/config/config.ts'
@@ -20,7 +20,7 @@ import { PLATE } from './plate.ts'
 const NAMES = { site: 'main-street', device: 'box-1' }
 const VAULT = join(import.meta.dirname, '..', '..', 'support', 'vault-process.ts')
 const STAND_IN = join(import.meta.dirname, 'stand-in.ts')
-const KEY_CHANGE = join(import.meta.dirname, '..', '..', 'vault', 'key-change.fixture.ts')
+const KEY_CHANGER = join(import.meta.dirname, 'key-changer.ts')
 const BACK_WITHIN_MS = 10_000
 
 /** What is killed, and how much of it. */
@@ -116,7 +116,7 @@ function kindOf(dice: Dice): Kind {
 /** vault is off, as it has to be: a change of keys takes its place, and dies, too. */
 async function killKeyChange(dice: Dice, { file, cache }: { file: string; cache: string }): Promise<void> {
   let begun = false
-  const change = startVictim([KEY_CHANGE, file, String(dice.between(0, 1e9))], {
+  const change = startVictim([KEY_CHANGER, file, String(dice.between(0, 1e9))], {
     cache,
     onLine: () => (begun = true),
   })
@@ -138,6 +138,8 @@ async function prove(
   // A box that gets to nothing between two kills loses nothing, either.
   if (acknowledged.size < 8) tally.harm('broken', `only ${acknowledged.size} evidence were acknowledged`)
   using store = openAsVault(config)
+  const halves = readdirSync(dirname(config.store.file)).filter((name) => name.includes('.next'))
+  if (halves.length > 0) tally.harm('broken', `${halves.join(', ')} is left of changes of keys`)
   const waiting = new Set(store.inventory.list().map(({ evidenceId }) => evidenceId))
   const folders = new Set(readdirSync(evidence))
   for (const id of acknowledged) {

@@ -1,10 +1,10 @@
 import { readFileSync, writeSync } from 'node:fs'
-import type { Config } from '../../src/config/config.ts'
-import { rewrapDatabaseKey, rotateDatabaseKey, rotateSigningKey } from '../../src/vault/key-change.ts'
-import { diceOf } from '../fault/dice.ts'
+import type { Config } from '../../../src/config/config.ts'
+import { rewrapDatabaseKey, rotateDatabaseKey, rotateSigningKey } from '../../../src/vault/key-change.ts'
+import { diceOf } from '../dice.ts'
 
-/** A process that changes one key after the other, in an order of chance, until it is killed: `node … CONFIG.json [SEED]`. */
-const [, , file = '', seed = String(Date.now())] = process.argv
+/** A process that changes one key after the other, in an order of chance, until it is killed: `node key-changer.ts CONFIG.json SEED`. */
+const [, , file = '', seed] = process.argv
 const dice = diceOf(Number(seed))
 const config = JSON.parse(readFileSync(file, 'utf8')) as Config
 writeSync(1, 'ready\n')
