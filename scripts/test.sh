@@ -16,7 +16,9 @@ tap build >/dev/null
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 status=0
-tap --reporter=tap | tee "$results" || status=$?
+# By way of a pipe of their own: programs of tests make what they write to non-blocking, and others' output to it is cut short.
+tap --reporter=tap --output-file="$results" 2>&1 | grep -E --line-buffered '^(not )?ok ' || status=$?
+if [ "$status" -ne 0 ]; then grep -E -A 40 '^ *not ok ' "$results" || true; fi
 count() { grep -cE "$1" "$results" || true; }
 # Assertions stand two levels deep: file, titled test, assertion.
 passed=$(count '^ {4}ok [0-9]+ - ')
