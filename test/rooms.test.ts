@@ -8,7 +8,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['log'],
   ['config-file'],
   ['config'],
-  ['protocol'],
+  ['protocol', 'models'],
   ['camera', 'detection', 'tracking', 'rules', 'plates', 'privacy', 'sealing', 'store', 'health'],
   ['retention', 'delivery', 'evidence', 'channel'],
   ['vision', 'vault', 'receiver', 'trial', 'anonymize'],

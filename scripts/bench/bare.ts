@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process'
 import '../../src/detection/quiet-runtime.ts'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { readFile } from 'node:fs/promises'
-import { findModel, resolveModelFile } from '../../src/detection/manifest.ts'
-import { loadModelSource } from '../../src/detection/source.ts'
+import { findModel, resolveModelFile } from '../../src/models/manifest.ts'
+import { loadModelSource } from '../../src/models/source.ts'
 
 /** CPU seconds that ffmpeg alone needs to decode so many seconds of the clip, looped, and throw the frames away. */
 export function bareDecodeSeconds(clip: string, seconds: number): number {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { ModelSource } from '../../src/detection/manifest.ts'
+import type { ModelSource } from '../../src/models/manifest.ts'
 import { openObjectDetector } from '../../src/detection/objects.ts'
 import type { Detection } from '../../src/domain/detection.ts'
 import type { RawFrame } from '../../src/domain/frame.ts'

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { loadModelSource, loadPublicModels } from '../../src/detection/source.ts'
+import { loadModelSource, loadPublicModels } from '../../src/models/source.ts'
 import { openEvidenceNetworks } from '../../src/vision/evidence-networks.ts'
 import {
   type Contender,

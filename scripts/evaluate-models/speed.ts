@@ -1,8 +1,8 @@
 // Before the runtime, which reads it when it is loaded.
 import '../../src/detection/quiet-runtime.ts'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { type ModelEntry, type ModelRole, findModel, resolveModelFile } from '../../src/detection/manifest.ts'
-import { loadModelSource, loadPublicModels } from '../../src/detection/source.ts'
+import { type ModelEntry, type ModelRole, findModel, resolveModelFile } from '../../src/models/manifest.ts'
+import { loadModelSource, loadPublicModels } from '../../src/models/source.ts'
 import { publicDirectory } from './contenders.ts'
 
 /**

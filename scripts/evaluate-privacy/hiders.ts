@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { anonymizeStill } from '../../src/anonymize/still.ts'
-import { loadPublicModels } from '../../src/detection/source.ts'
+import { loadPublicModels } from '../../src/models/source.ts'
 import type { Region } from '../../src/domain/evidence.ts'
 import type { RawFrame } from '../../src/domain/frame.ts'
 import { RoadveilError } from '../../src/errors.ts'

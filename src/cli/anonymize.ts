@@ -61,7 +61,7 @@ async function anonymizeFiles(
   const { parseKeptVehicle } = await import('../anonymize/options.ts')
   const { keepPlateOf, style, maskOccupants, report } = options
   const keptVehicle = keepPlateOf === undefined ? {} : { keptVehicle: parseKeptVehicle(keepPlateOf) }
-  const { loadModelSource } = await import('../detection/source.ts')
+  const { loadModelSource } = await import('../models/source.ts')
   const { openEvidenceNetworks } = await import('../vision/evidence-networks.ts')
   using signals = stopSignals()
   const models = await loadModelSource()

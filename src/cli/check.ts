@@ -50,8 +50,8 @@ async function findFaults(
 }
 
 async function findModelFaults(): Promise<Fault[]> {
-  const { resolveModelFile } = await import('../detection/manifest.ts')
-  const { loadModelSource } = await import('../detection/source.ts')
+  const { resolveModelFile } = await import('../models/manifest.ts')
+  const { loadModelSource } = await import('../models/source.ts')
   const { manifest, directory } = await loadModelSource()
   const faults = await Promise.all(
     manifest.models.map((entry) =>

@@ -37,8 +37,8 @@ export function addModels(program: Command, output: Output): void {
 }
 
 async function list(output: Output, json?: true): Promise<void> {
-  const { loadModelSource } = await import('../detection/source.ts')
-  const { modelStates } = await import('../detection/states.ts')
+  const { loadModelSource } = await import('../models/source.ts')
+  const { modelStates } = await import('../models/states.ts')
   const source = await loadModelSource()
   const { directory } = source
   const states = await modelStates(source)
@@ -61,9 +61,9 @@ async function list(output: Output, json?: true): Promise<void> {
 }
 
 async function pull(output: Output, directory: string, json?: true): Promise<void> {
-  const { loadPublicModels } = await import('../detection/source.ts')
+  const { loadPublicModels } = await import('../models/source.ts')
   const { manifest } = await loadPublicModels(directory)
-  const { pullModels } = await import('../detection/pull.ts')
+  const { pullModels } = await import('../models/pull.ts')
   let last = ''
   const pulled = await pullModels(manifest, directory, {
     onProgress: ({ file, bytes: total }) => {

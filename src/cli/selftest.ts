@@ -33,7 +33,7 @@ export function addSelftest(program: Command, output: Output): void {
 
 async function selftest(output: Output, configFile: string, json?: true): Promise<void> {
   const config = await readConfig(configFile, 'cli')
-  const { loadModelSource } = await import('../detection/source.ts')
+  const { loadModelSource } = await import('../models/source.ts')
   const { openEvidenceNetworks } = await import('../vision/evidence-networks.ts')
   const { runSelftest } = await import('../vision/selftest/run.ts')
   const { shortfalls } = await import('../vision/selftest/figures.ts')

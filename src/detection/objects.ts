@@ -2,7 +2,7 @@ import { familyOf, type Detection, type ObjectClass } from '../domain/detection.
 import type { AnalysisFrame, RawFrame } from '../domain/frame.ts'
 import { clip, type Box, type PixelBox } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
-import { findModel, requireStages, type ModelSource } from './manifest.ts'
+import { findModel, requireStages, type ModelSource } from '../models/manifest.ts'
 import { createPlanes } from './planes.ts'
 import { GRAIN, cellsOf, scalePart } from './scaled-part.ts'
 import { openSession } from './session.ts'

@@ -1,6 +1,6 @@
 import type { RawFrame } from '../domain/frame.ts'
 import type { PixelBox } from '../domain/geometry.ts'
-import type { ModelEntry } from './manifest.ts'
+import type { ModelEntry } from '../models/manifest.ts'
 import { sample } from './sample.ts'
 import type { ScaledPart } from './scaled-part.ts'
 

@@ -1,5 +1,5 @@
 import { RoadveilError } from '../errors.ts'
-import { findModel, requireStages, type ModelSource } from './manifest.ts'
+import { findModel, requireStages, type ModelSource } from '../models/manifest.ts'
 import { openSession } from './session.ts'
 
 /** The network that reads plate pictures; what its numbers mean is the business of plates/. */

@@ -1,7 +1,7 @@
 import type { Point, PixelBox } from '../domain/geometry.ts'
 import type { RawFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
-import { findModel, requireStages, type ModelSource } from './manifest.ts'
+import { findModel, requireStages, type ModelSource } from '../models/manifest.ts'
 import { createPlanes } from './planes.ts'
 import type { FoundRegion } from './region.ts'
 import { decodeRows, FACE_COLUMNS, PLATE_COLUMNS } from './region-rows.ts'

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import './quiet-runtime.ts'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { RoadveilError } from '../errors.ts'
-import { resolveModelFile, type ModelEntry } from './manifest.ts'
+import { resolveModelFile, type ModelEntry } from '../models/manifest.ts'
 
 /** Output values by name, as the network gives them, all finite. */
 export type ModelOutputs = Readonly<Record<string, Float32Array>>

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import type { ModelSource } from '../detection/manifest.ts'
+import type { ModelSource } from '../models/manifest.ts'
 import type { RedactedEvidence } from '../domain/evidence.ts'
 import { ERRORS, type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
 import type { EvidenceJob, JobAftermath, WorkerAnswer, WorkerRequest } from './evidence-worker.ts'

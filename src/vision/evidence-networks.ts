@@ -1,4 +1,4 @@
-import type { ModelSource } from '../detection/manifest.ts'
+import type { ModelSource } from '../models/manifest.ts'
 import { openObjectDetector } from '../detection/objects.ts'
 import { openPlateTextNetwork } from '../detection/plate-text.ts'
 import { openRegionDetector } from '../detection/regions.ts'

@@ -5,7 +5,7 @@ import sharp, { type Sharp } from 'sharp'
 import { type Outcome, anonymize } from '../../src/anonymize/anonymize.ts'
 import type { AnonymizeOptions } from '../../src/anonymize/options.ts'
 import type { Result } from '../../src/anonymize/report.ts'
-import { loadModelSource } from '../../src/detection/source.ts'
+import { loadModelSource } from '../../src/models/source.ts'
 import type { EvidenceDeps } from '../../src/evidence/check.ts'
 import { openEvidenceNetworks } from '../../src/vision/evidence-networks.ts'
 

@@ -6,7 +6,7 @@ import t from 'tap'
 const project = new URL('../..', import.meta.url)
 const LOAD = `
   const { openSession } = await import('${new URL('src/detection/session.ts', project).href}')
-  const { loadModelSource } = await import('${new URL('src/detection/source.ts', project).href}')
+  const { loadModelSource } = await import('${new URL('src/models/source.ts', project).href}')
   const { manifest, directory } = await loadModelSource()
   for (const entry of manifest.models) await openSession(entry, directory)
 `

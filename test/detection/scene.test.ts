@@ -3,7 +3,7 @@ import { openObjectDetector } from '../../src/detection/objects.ts'
 import { openRegionDetector } from '../../src/detection/regions.ts'
 import { familyOf } from '../../src/domain/detection.ts'
 import { iou } from '../../src/domain/geometry.ts'
-import { loadModelSource } from '../../src/detection/source.ts'
+import { loadModelSource } from '../../src/models/source.ts'
 import { analysisFrames, fullFrame } from '../support/scene-frames.ts'
 import { SCENE_FILE, trueBox, truth, truthAt } from '../support/scene.ts'
 

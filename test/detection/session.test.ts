@@ -2,12 +2,12 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
-import { findModel, resolveModelFile } from '../../src/detection/manifest.ts'
+import { findModel, resolveModelFile } from '../../src/models/manifest.ts'
 import { openObjectDetector } from '../../src/detection/objects.ts'
 import { openPlateTextNetwork } from '../../src/detection/plate-text.ts'
 import { openSession } from '../../src/detection/session.ts'
 import { rawFrame } from '../../src/domain/frame.ts'
-import { loadModelSource } from '../../src/detection/source.ts'
+import { loadModelSource } from '../../src/models/source.ts'
 
 await t.test('every network of the release is what its manifest entry says', async (t) => {
   const { manifest, directory: release } = await loadModelSource()

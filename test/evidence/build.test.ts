@@ -11,7 +11,7 @@ import type { EvidenceDeps, Footage } from '../../src/evidence/check.ts'
 import { databarRows } from '../../src/evidence/databar.ts'
 import { openEvidenceNetworks } from '../../src/vision/evidence-networks.ts'
 import type { FoundRegion } from '../../src/privacy/findings.ts'
-import { loadModelSource } from '../../src/detection/source.ts'
+import { loadModelSource } from '../../src/models/source.ts'
 import {
   hiddenShare,
   mustBeHidden,

@@ -1,5 +1,5 @@
 import { openPlateTextNetwork } from '../../src/detection/plate-text.ts'
-import { loadModelSource } from '../../src/detection/source.ts'
+import { loadModelSource } from '../../src/models/source.ts'
 import { rawFrame } from '../../src/domain/frame.ts'
 import { decode, readPlate } from '../../src/plates/read.ts'
 import {

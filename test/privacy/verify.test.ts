@@ -1,6 +1,6 @@
 import t from 'tap'
 import { openRegionDetector } from '../../src/detection/regions.ts'
-import { loadModelSource } from '../../src/detection/source.ts'
+import { loadModelSource } from '../../src/models/source.ts'
 import type { Region } from '../../src/domain/evidence.ts'
 import { rawFrame } from '../../src/domain/frame.ts'
 import { type Box, iou } from '../../src/domain/geometry.ts'

@@ -8,7 +8,7 @@ import type { Violation } from '../../src/domain/violation.ts'
 import { createJudge } from '../../src/rules/judge.ts'
 import { createTrackHistory } from '../../src/tracking/history.ts'
 import { createTracker } from '../../src/tracking/tracker.ts'
-import { loadModelSource } from '../../src/detection/source.ts'
+import { loadModelSource } from '../../src/models/source.ts'
 import { analysisFrames } from '../support/scene-frames.ts'
 import { SCENE_FILE, sceneZone, trueBox, truth, truthAt } from '../support/scene.ts'
 

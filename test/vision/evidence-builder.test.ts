@@ -8,7 +8,7 @@ import type { PacketClip } from '../../src/camera/packet-ring.ts'
 import type { PathPoint } from '../../src/domain/track.ts'
 import { openEvidenceBuilder } from '../../src/vision/evidence-builder.ts'
 import type { EvidenceJob, JobAftermath } from '../../src/vision/evidence-worker.ts'
-import { loadModelSource } from '../../src/detection/source.ts'
+import { loadModelSource } from '../../src/models/source.ts'
 import { renderVideo } from '../support/video.ts'
 
 const T0 = Date.UTC(2026, 5, 1, 12)
@@ -88,7 +88,7 @@ await t.test(
       } })`
     const source = new URL('../../src/', import.meta.url)
     const start = `import { openEvidenceBuilder } from '${new URL('vision/evidence-builder.ts', source).href}'
-      import { loadModelSource } from '${new URL('detection/source.ts', source).href}'
+      import { loadModelSource } from '${new URL('models/source.ts', source).href}'
       await openEvidenceBuilder(await loadModelSource()).catch((error) => console.log(error.code, error.message))`
     const file = join(t.testdir({ 'start.mjs': start }), 'start.mjs')
     const args = ['--import', `data:text/javascript,${encodeURIComponent(refuse)}`, file]

@@ -1,7 +1,7 @@
 import type { RawFrame } from '../../../src/domain/frame.ts'
 import type { PixelBox, Point } from '../../../src/domain/geometry.ts'
 import { RoadveilError } from '../../../src/errors.ts'
-import { findModel, requireStages, type ModelSource } from '../../../src/detection/manifest.ts'
+import { findModel, requireStages, type ModelSource } from '../../../src/models/manifest.ts'
 import { decodePlates } from './plate-corners.ts'
 import type { FoundRegion } from '../../../src/detection/region.ts'
 import { fit, sample, squareCanvas } from '../../../src/detection/sample.ts'

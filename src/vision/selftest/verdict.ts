@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { VaultLink } from '../../channel/link.ts'
-import type { ModelManifest } from '../../detection/manifest.ts'
+import type { ModelManifest } from '../../models/manifest.ts'
 import { RoadveilError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { VERSION } from '../../version.ts'

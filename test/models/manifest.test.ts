@@ -7,8 +7,8 @@ import {
   MODEL_ROLES,
   requireStages,
   resolveModelFile,
-} from '../../src/detection/manifest.ts'
-import { MANIFEST_FILE } from '../../src/detection/source.ts'
+} from '../../src/models/manifest.ts'
+import { MANIFEST_FILE } from '../../src/models/source.ts'
 
 await t.test(
   "the release's manifest has one network for every role, from a pinned address or from here",

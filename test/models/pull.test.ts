@@ -5,9 +5,9 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { findModel, loadManifest, type ModelManifest } from '../../src/detection/manifest.ts'
-import { pullModels } from '../../src/detection/pull.ts'
-import { MANIFEST_FILE } from '../../src/detection/source.ts'
+import { findModel, loadManifest, type ModelManifest } from '../../src/models/manifest.ts'
+import { pullModels } from '../../src/models/pull.ts'
+import { MANIFEST_FILE } from '../../src/models/source.ts'
 
 const CONTENT = Buffer.alloc(200_000, 'network')
 
