@@ -3,6 +3,7 @@ import type { Outcome } from '../anonymize/anonymize.ts'
 import { RoadveilError } from '../errors.ts'
 import type { Style } from '../privacy/redact.ts'
 import { showProgress } from './anonymize-progress.ts'
+import { forbidCoreDumps } from './core-dumps.ts'
 import { jsonOption } from './options.ts'
 import type { Output } from './output.ts'
 import { stopSignals } from './signals.ts'
@@ -57,6 +58,7 @@ async function anonymizeFiles(
   inputs: readonly string[],
   options: AnonymizeOptions,
 ): Promise<void> {
+  forbidCoreDumps()
   const { anonymize } = await import('../anonymize/anonymize.ts')
   const { parseKeptVehicle } = await import('../anonymize/options.ts')
   const { keepPlateOf, style, maskOccupants, report } = options

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { modelStates } from '../models/states.ts'
 import { loadModelSource } from '../models/source.ts'
 import { readClockState } from '../health/clock.ts'
-import { judgeClock } from '../health/warnings.ts'
+import { judgeClock, judgeModels } from '../health/warnings.ts'
 import { type Check, fault, judged, look, ok, warn } from './check.ts'
 
 /** Looks at what does not depend on the config: programs, networks, clock, and where memory could be written to. */
@@ -54,14 +54,10 @@ async function checkPrograms(): Promise<readonly Check[]> {
 }
 
 async function checkModels(): Promise<readonly Check[]> {
-  const states = await modelStates(await loadModelSource())
-  const bad = states.filter(({ state }) => state !== 'ok')
-  if (bad.length === 0) return [ok('models', `${states.length} networks, as the manifest pins them`)]
-  return bad.map(({ file, state }) =>
-    state === 'wrong'
-      ? fault('models', 'ERR_MODEL_HASH', `${file} is not the file in the manifest`)
-      : fault('models', 'ERR_MODEL_MISSING', `${file} is missing`),
-  )
+  const models = await modelStates(await loadModelSource())
+  const bad = judgeModels({ models })
+  if (bad.length === 0) return [ok('models', `${models.length} networks, as the manifest pins them`)]
+  return bad.map(({ code, message }) => fault('models', code, message))
 }
 
 /** proc(5): a head line, then a line a swap space. What is compressed into memory is not written to a disk. */

@@ -23,6 +23,8 @@ export interface Condition {
   }[]
   /** How the networks did on the built-in clip; undefined until vision has said it. */
   readonly selftest: 'running' | 'passed' | 'failed' | undefined
+  /** The networks on the disk, compared with the manifest that pins them. */
+  readonly models: readonly { readonly file: string; readonly state: 'ok' | 'missing' | 'wrong' }[]
   /** Violations of which nothing was kept because a frame could not be checked. */
   readonly uncheckedRedactions: number
   /** Violations of which nothing was kept because something was found again after redaction. */
@@ -80,6 +82,7 @@ export function judgeCondition(condition: Condition, now: EpochMs): Warning[] {
   return [
     ...judgeStore(condition, now),
     ...judgeRecords(condition),
+    ...judgeModels(condition),
     ...judgeCameras(condition),
     ...judgeDelivery(condition, now),
     ...judgeCertificates(condition, now),
@@ -135,6 +138,16 @@ function judgeRecords({ auditFault, key }: Condition): Warning[] {
     ...(auditFault === undefined ? [] : [warning('ERR_AUDIT_BROKEN', auditFault)]),
     ...(key ? [warning(key.code, key.message)] : []),
   ]
+}
+
+/** Also for a look without a running vault. */
+export function judgeModels({ models }: Pick<Condition, 'models'>): Warning[] {
+  return models.flatMap(({ file, state }) => {
+    if (state === 'ok') return []
+    return state === 'wrong'
+      ? [warning('ERR_MODEL_HASH', `${file} is not the file in the manifest`)]
+      : [warning('ERR_MODEL_MISSING', `${file} is missing`)]
+  })
 }
 
 function judgeCameras(condition: Condition): Warning[] {

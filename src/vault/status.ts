@@ -2,6 +2,8 @@ import { dirname } from 'node:path'
 import type { VaultStatus } from '../channel/control-messages.ts'
 import type { Config } from '../config/config.ts'
 import type { Forwarder } from '../delivery/forwarder.ts'
+import { loadModelSource } from '../models/source.ts'
+import { modelStates } from '../models/states.ts'
 import { type EpochMs, iso } from '../domain/frame.ts'
 import { readExpiry } from '../health/certificate.ts'
 import { readClockState } from '../health/clock.ts'
@@ -52,6 +54,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       vision: { connected: board.vision !== undefined },
       cameras,
       selftest: board.latest?.selftest,
+      models: await modelStates(await loadModelSource()),
       unverifiedRedactions: board.latest?.counts.unverifiedRedactions ?? 0,
       uncheckedRedactions: board.latest?.counts.uncheckedRedactions ?? 0,
       broker: { connected: delivery.connected, code: delivery.lastErrorCode ?? null },

@@ -1,25 +1,12 @@
 import t from 'tap'
 import { judgeCondition } from '../../src/health/warnings.ts'
 import type { Condition } from '../../src/health/warnings.ts'
+import { wellUntil } from './condition.fixture.ts'
 import { readExpiry } from '../../src/health/certificate.ts'
 
 const now = Date.parse('2026-03-02T10:00:00Z')
 const days = (count: number): number => now + count * 86_400_000
-const well: Condition = {
-  vision: { connected: true },
-  cameras: [{ camera: 'c1', state: 'live' }],
-  selftest: 'passed',
-  uncheckedRedactions: 0,
-  unverifiedRedactions: 0,
-  broker: { connected: true, code: null },
-  outbox: { count: 1, oldestAt: now - 5_000, setAside: [] },
-  store: { bytes: 10, maxBytes: 100, failedAt: null, damaged: 0, keyless: 0, missingRows: 0, setAsides: [] },
-  disk: { freeBytes: 1e9, freeFiles: null },
-  auditFault: undefined,
-  key: undefined,
-  clock: { synchronized: true, source: 'chrony', offsetMs: 0, lastSyncAt: null },
-  certificates: [{ file: 'box.crt', expiresAt: days(31) }],
-}
+const well: Condition = { ...wellUntil(days(31)), outbox: { count: 1, oldestAt: now - 5_000, setAside: [] } }
 
 await t.test('a box that is well has no warnings', async (t) => t.same(judgeCondition(well, now), []))
 
@@ -45,6 +32,8 @@ await t.test('each trouble has its code, its cause and what to do', async (t) =>
       'ERR_MESSAGE_TOO_LARGE',
       /2 evidence/,
     ],
+    [{ models: [{ file: 'plates.onnx', state: 'wrong' }] }, 'ERR_MODEL_HASH', /plates.onnx is not/],
+    [{ models: [{ file: 'plates.onnx', state: 'missing' }] }, 'ERR_MODEL_MISSING', /plates.onnx is missing/],
     [{ unverifiedRedactions: 2 }, 'ERR_REDACTION_UNVERIFIED', /2 violations.*again/],
     [{ store: { ...well.store, bytes: 81 } }, 'ERR_STORE_NEARLY_FULL', /81 %/],
     [{ store: { ...well.store, damaged: 2 } }, 'ERR_STORE_CORRUPT', /2 evidence/],

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { judgeCondition, type Condition } from '../../../src/health/warnings.ts'
+import { judgeCondition } from '../../../src/health/warnings.ts'
+import { wellUntil } from '../../health/condition.fixture.ts'
 import { readClockState } from '../../../src/health/clock.ts'
 import type { PurgeAccount } from '../../../src/domain/purge.ts'
 import { startRetention } from '../../../src/retention/schedule.ts'
@@ -163,7 +164,7 @@ async function judgeWorth(stepped: number, harm: (what: string) => void): Promis
   const worth = await readClockState(sources)
   if (worth.synchronized !== false || worth.offsetMs !== null)
     harm(`the clock counts as ${JSON.stringify(worth)}`)
-  const warnings = judgeCondition({ ...WELL, clock: worth }, stepped)
+  const warnings = judgeCondition({ ...wellUntil(EXPIRES_AT), clock: worth }, stepped)
   if (!warnings.some(({ code, hint }) => code === 'ERR_CLOCK_UNSYNCHRONIZED' && hint !== ''))
     harm('no warning says that the clock is not synchronized')
   const certificate = warnings.find(({ code }) => code === 'ERR_CERTIFICATE_EXPIRY')
@@ -172,21 +173,3 @@ async function judgeWorth(stepped: number, harm: (what: string) => void): Promis
 }
 
 const EXPIRES_AT = Date.parse('2028-01-01T00:00:00.000Z')
-const WELL: Condition = {
-  ...{
-    vision: { connected: true },
-    cameras: [],
-    selftest: 'passed',
-    uncheckedRedactions: 0,
-    unverifiedRedactions: 0,
-  },
-  ...{
-    broker: { connected: true, code: null },
-    outbox: { count: 0, oldestAt: null, setAside: [] },
-    disk: undefined,
-  },
-  store: { bytes: 0, maxBytes: 1, failedAt: null, damaged: 0, keyless: 0, missingRows: 0, setAsides: [] },
-  ...{ auditFault: undefined, key: undefined },
-  clock: { synchronized: null, source: 'unknown', offsetMs: null, lastSyncAt: null },
-  certificates: [{ file: 'box.crt', expiresAt: EXPIRES_AT }],
-}
