@@ -13,12 +13,15 @@ tsc --noEmit
 tsc -p tsconfig.build.json
 tap build >/dev/null
 
-results=$(mktemp)
-trap 'rm -f "$results"' EXIT
+results=$(mktemp) noise=$(mktemp)
+trap 'rm -f "$results" "$noise"' EXIT
 status=0
-# By way of a pipe of their own: programs of tests make what they write to non-blocking, and others' output to it is cut short.
-tap --reporter=tap --output-file="$results" 2>&1 | grep -E --line-buffered '^(not )?ok ' || status=$?
-if [ "$status" -ne 0 ]; then grep -E -A 40 '^ *not ok ' "$results" || true; fi
+# Not to the terminal itself: programs of tests make what they write to non-blocking, and others' output to it is cut short.
+tap --reporter=tap 2>"$noise" | tee "$results" | grep -E --line-buffered '^(not )?ok ' || status=$?
+if [ "$status" -ne 0 ]; then
+  grep -E -A 40 '^ *not ok ' "$results" || true
+  tail -n 100 "$noise"
+fi
 count() { grep -cE "$1" "$results" || true; }
 # Assertions stand two levels deep: file, titled test, assertion.
 passed=$(count '^ {4}ok [0-9]+ - ')
