@@ -82,8 +82,9 @@ await t.test(
           .map(roomOf),
       ),
     ]
-    t.strictSame(users('redactedImage').sort(), ['domain', 'privacy'])
-    const bringing = users('rawFrame').filter((room) => room !== 'domain')
+    for (const name of ['redactedImage', 'redactedVideoFrame'])
+      t.strictSame(users(name).sort(), ['domain', 'privacy'], name)
+    const bringing = [...users('rawFrame'), ...users('rawVideoFrame')].filter((room) => room !== 'domain')
     t.ok(
       bringing.every((room) => ['camera', 'evidence', 'anonymize'].includes(room)),
       bringing.join(', '),

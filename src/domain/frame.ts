@@ -61,6 +61,36 @@ export interface RedactedImage {
   readonly planes: Uint8Array
 }
 
+/** Pixels of a video as players have them: what is only hidden and encoded again need not become red, green and blue first. */
+interface VideoPixels {
+  readonly format: 'yuv420p'
+  /** Milliseconds from the first frame. */
+  readonly capturedAt: number
+  /** Pixels. */
+  readonly width: number
+  /** Pixels. */
+  readonly height: number
+  /** Planar 8-bit, limited range: Y, then U and V, each half as wide and high, rounded up. */
+  readonly planes: Uint8Array
+}
+
+/** One frame of a video with everything in it readable. */
+export interface RawVideoFrame extends VideoPixels {
+  readonly [raw]: true
+  /** From 0. */
+  readonly sequence: number
+}
+
+/** A frame of a video in which every face and every plate is destroyed but what is kept on purpose. Only privacy/ makes these. */
+export interface RedactedVideoFrame extends VideoPixels {
+  readonly [redacted]: true
+}
+
+/** Bytes of the planes of a frame of a video. */
+export function videoFrameBytes({ width, height }: Pick<VideoPixels, 'width' | 'height'>): number {
+  return width * height + 2 * Math.ceil(width / 2) * Math.ceil(height / 2)
+}
+
 /** Brands decoded pixels. For camera/ and the decoder of evidence/ only, where pixels enter. */
 export function rawFrame<T extends Omit<RawFrame, typeof raw>>(frame: T): T & RawFrame {
   const size = frame.width * frame.height * 3
@@ -75,4 +105,20 @@ export function rawFrame<T extends Omit<RawFrame, typeof raw>>(frame: T): T & Ra
 /** Brands pixels as redacted. For privacy/ only: a test reads the imports and keeps this true. */
 export function redactedImage(image: Omit<RedactedImage, typeof redacted>): RedactedImage {
   return image as RedactedImage
+}
+
+/** Brands a decoded frame of a video, for the rooms that may bring in a `rawFrame`. */
+export function rawVideoFrame(frame: Omit<RawVideoFrame, typeof raw>): RawVideoFrame {
+  const size = videoFrameBytes(frame)
+  if (frame.planes.length !== size) {
+    throw new RangeError(
+      `a ${frame.width}x${frame.height} frame has ${size} bytes, not ${frame.planes.length}`,
+    )
+  }
+  return frame as RawVideoFrame
+}
+
+/** Brands a frame of a video as redacted. For privacy/ only, as `redactedImage`. */
+export function redactedVideoFrame(frame: Omit<RedactedVideoFrame, typeof redacted>): RedactedVideoFrame {
+  return frame as RedactedVideoFrame
 }

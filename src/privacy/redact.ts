@@ -1,15 +1,23 @@
 import type { Region } from '../domain/evidence.ts'
-import { type RawFrame, type RedactedImage, redactedImage } from '../domain/frame.ts'
+import {
+  type RawFrame,
+  type RawVideoFrame,
+  type RedactedImage,
+  type RedactedVideoFrame,
+  redactedImage,
+  redactedVideoFrame,
+} from '../domain/frame.ts'
 import type { Box } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
-import { type Paint, type PixelEdges, pixelate, soften } from './pixelate.ts'
+import { type PixelEdges, fill, pixelate, soften } from './pixelate.ts'
+import { type Plane, rgbPlanes, videoPlanes } from './planes.ts'
 
 /** How hidden places look. Evidence is always solid; the others are for pictures that people are to look at. */
 export const STYLES = ['solid', 'pixelate', 'blur'] as const
 export type Style = (typeof STYLES)[number]
 
 /** What hidden places become: one flat grey, the same everywhere, so that nothing of the pixels is left in it. */
-const HIDDEN_GREY = 72
+const HIDDEN_GREY = [72, 72, 72] as const
 
 /**
  * The frame with every region destroyed; the frame itself is not changed. `solid` leaves no trace of what was there, the
@@ -33,23 +41,39 @@ export function redactFrame(
       plane * width * rows,
     )
   }
-  const canvas = { planes, width, height: rows }
-  for (const region of regions) {
-    const place = pixelsOf(region.box, width, height)
-    if (style === 'solid') fill(canvas, place)
-    else pixelate(canvas, place)
-    // Never alone: what is blurred is what the cells have left.
-    if (style === 'blur') soften(canvas, place)
-  }
+  hide(rgbPlanes(planes, width, rows), frame, regions, style)
   return redactedImage({ capturedAt: frame.capturedAt, width, height: rows, planes })
 }
 
-function fill({ planes, width, height }: Paint, { left, top, right, bottom }: PixelEdges): void {
-  for (let plane = 0; plane < 3; plane++) {
-    for (let y = top; y < bottom; y++) {
-      const row = (plane * height + y) * width
-      planes.fill(HIDDEN_GREY, row + left, row + right)
-    }
+/**
+ * The same for a frame of a video. A value of its colours stands for four pixels: all four are hidden where a region touches one.
+ *
+ * @throws RoadveilError ERR_REDACTION_UNCHECKED when a region has no place
+ */
+export function redactVideoFrame(
+  frame: RawVideoFrame,
+  regions: readonly Region[],
+  style: Style,
+): RedactedVideoFrame {
+  const { format, capturedAt, width, height } = frame
+  const planes = frame.planes.slice()
+  hide(videoPlanes(planes, width, height), frame, regions, style)
+  return redactedVideoFrame({ format, capturedAt, width, height, planes })
+}
+
+function hide(
+  planes: readonly Plane[],
+  { width, height }: { readonly width: number; readonly height: number },
+  regions: readonly Region[],
+  style: Style,
+): void {
+  const step = Math.max(...planes.map((plane) => plane.step))
+  for (const { box } of regions) {
+    const place = pixelsOf(box, width, height, step)
+    if (style === 'solid') for (const plane of planes) fill(plane, place, plane.valueOf(HIDDEN_GREY))
+    else pixelate(planes, place)
+    // Never alone: what is blurred is what the cells have left.
+    if (style === 'blur') soften(planes, place)
   }
 }
 
@@ -73,17 +97,19 @@ export function cutOut(image: RedactedImage, box: Box, pictureHeight = image.hei
   return redactedImage({ capturedAt: image.capturedAt, width, height, planes })
 }
 
-/** The pixels that a box touches, even with a corner of one: rounding never uncovers an edge. */
-function pixelsOf(box: Box, width: number, height: number): PixelEdges {
+/** The pixels that a box touches, even with a corner of one, or the groups of them: rounding never uncovers an edge. */
+function pixelsOf(box: Box, width: number, height: number, step = 1): PixelEdges {
   // A comparison with NaN would leave the region open.
   if (![box.x, box.y, box.w, box.h].every(Number.isFinite)) {
     throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a region to hide has no place')
   }
   const within = (value: number, limit: number): number => Math.min(limit, Math.max(0, value))
+  const first = (at: number): number => Math.floor(at / step) * step
+  const last = (at: number): number => Math.ceil(at / step) * step
   return {
-    left: within(Math.floor(box.x * width), width),
-    top: within(Math.floor(box.y * height), height),
-    right: within(Math.ceil((box.x + box.w) * width), width),
-    bottom: within(Math.ceil((box.y + box.h) * height), height),
+    left: within(first(box.x * width), width),
+    top: within(first(box.y * height), height),
+    right: within(last((box.x + box.w) * width), width),
+    bottom: within(last((box.y + box.h) * height), height),
   }
 }

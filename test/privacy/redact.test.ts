@@ -1,6 +1,6 @@
 import t from 'tap'
-import { rawFrame } from '../../src/domain/frame.ts'
-import { cutOut, redactFrame } from '../../src/privacy/redact.ts'
+import { rawFrame, rawVideoFrame, videoFrameBytes } from '../../src/domain/frame.ts'
+import { cutOut, redactFrame, redactVideoFrame } from '../../src/privacy/redact.ts'
 
 const width = 64
 const height = 48
@@ -82,3 +82,37 @@ await t.test('a region without a place is refused, not left open', async (t) => 
     })
   }
 })
+
+await t.test(
+  'in a frame of a video, too, nothing depends on what was hidden, and all else stays',
+  async (t) => {
+    // Odd sizes and edges: values of the colours stand for pixels within and without.
+    const size = { width: 63, height: 47 }
+    const half = 32
+    const frameOf = (draw: (x: number, y: number) => number): ReturnType<typeof rawVideoFrame> => {
+      const planes = new Uint8Array(videoFrameBytes(size))
+      for (let y = 0; y < 47; y++) for (let x = 0; x < 63; x++) planes[y * 63 + x] = draw(x, y)
+      for (let y = 0; y < 24; y++)
+        for (let x = 0; x < half; x++)
+          for (const plane of [0, 1])
+            planes[63 * 47 + (plane * 24 + y) * half + x] = Math.max(
+              ...[0, 1].flatMap((dx) => [0, 1].map((dy) => draw(2 * x + dx, 2 * y + dy))),
+            )
+      return rawVideoFrame({ format: 'yuv420p', sequence: 0, capturedAt: 0, ...size, planes })
+    }
+    const hide = [region(11 / 63, 11 / 47, 20 / 63, 20 / 47), region(0.9, 0.9, 0.2, 0.2)]
+    const isHidden = (x: number, y: number): boolean =>
+      (x >= 11 && x < 31 && y >= 11 && y < 31) || (x >= 56.7 - 1 && y >= 42.3 - 1)
+    const [a, b] = [frameOf(() => 30), frameOf((x, y) => (isHidden(x, y) ? 200 : 30))]
+    t.notSame(a.planes, b.planes)
+    const copy = b.planes.slice()
+    t.same(redactVideoFrame(a, hide, 'solid').planes, redactVideoFrame(b, hide, 'solid').planes)
+    t.same(b.planes, copy, 'the raw frame stays')
+
+    const { planes } = redactVideoFrame(a, hide, 'solid')
+    const hiddenValues = [planes[20 * 63 + 20], planes[63 * 47 + 10 * half + 10]]
+    t.same(hiddenValues, [78, 128], 'the same grey as of stills')
+    t.same([planes[9 * 63 + 9], planes[63 * 47 + 4 * half + 4]], [30, 30])
+    t.throws(() => redactVideoFrame(a, [region(NaN, 0, 1, 1)], 'solid'), { code: 'ERR_REDACTION_UNCHECKED' })
+  },
+)
