@@ -27,7 +27,7 @@ try {
   const bare = { wall: 0, cpu: 0, searched: 0 }
   const video = await probeVideo(clip, signal)
   const detectors = timed(networks.detectors, bare)
-  for await (const { findings } of searchVideo(decodeVideo(video, signal), video.fps, detectors, undefined))
+  for await (const { findings } of searchVideo(decodeVideo(video, signal), video, detectors, undefined))
     if (findings) bare.searched++
 
   const before = { wall: performance.now(), cpu: cpuSeconds() }

@@ -1,5 +1,6 @@
 import type { Region } from '../domain/evidence.ts'
 import { grow } from '../domain/geometry.ts'
+import type { Leaks } from '../evidence/verify.ts'
 import { type FoundRegion, withMore } from '../privacy/findings.ts'
 import type { SeenFrame } from './search-video.ts'
 
@@ -11,12 +12,19 @@ export function coverOf({ kind, box, score }: FoundRegion): Region {
   return { kind, box: grow(box, MARGIN), source: 'detected', score }
 }
 
-/** Leaks by the number of the frame in which they were found. */
-export type Leaks = ReadonlyMap<number, readonly FoundRegion[]>
+/** All leaks of two searches. */
+export function joinLeaks(a: Leaks, b: Leaks): Leaks {
+  return new Map(
+    [...new Set([...a.keys(), ...b.keys()])].map((number) => [
+      number,
+      [...(a.get(number) ?? []), ...(b.get(number) ?? [])],
+    ]),
+  )
+}
 
-/** The same for a video. What was found between two searched frames counts for both. */
+/** The same search as if it had found more. What was found between two searched frames counts for both. */
 export async function* repairSearch(
-  frames: AsyncIterable<SeenFrame>,
+  frames: AsyncIterable<SeenFrame> | Iterable<SeenFrame>,
   leaks: Leaks,
 ): AsyncGenerator<SeenFrame, void, undefined> {
   const repaired = (frame: SeenFrame, more: readonly FoundRegion[]): SeenFrame =>

@@ -1,11 +1,12 @@
 import { inflateSync } from 'node:zlib'
 import type { Region } from '../domain/evidence.ts'
-import type { RedactedImage } from '../domain/frame.ts'
+import type { RedactedImage, RedactedVideoFrame } from '../domain/frame.ts'
 import { FONT } from '../evidence/databar-font.ts'
+import { type Colour, type Plane, rgbPlanes, videoPlanes } from '../privacy/planes.ts'
 import { type PixelPlace, placeOf } from './record.ts'
 
 /** One colour a kind, bright enough for the grey of what is hidden and for a street: R, G, B. */
-const COLOURS: Readonly<Record<Region['kind'], readonly [number, number, number]>> = {
+const COLOURS: Readonly<Record<Region['kind'], Colour>> = {
   face: [255, 80, 80],
   head: [255, 170, 60],
   plate: [70, 200, 255],
@@ -16,9 +17,11 @@ const COLOURS: Readonly<Record<Region['kind'], readonly [number, number, number]
 const COVERAGE = inflateSync(Buffer.from(FONT.data, 'base64'))
 
 /** Outlines what was hidden and names its kind and why; what is beneath is redacted already. */
-export function drawPreview(image: RedactedImage, regions: readonly Region[]): void {
-  const line = Math.max(1, Math.round(image.width / 960))
-  const scale = Math.max(0.4, image.width / 3200)
+export function drawPreview(image: RedactedImage | RedactedVideoFrame, regions: readonly Region[]): void {
+  const { planes, width: across, height: down } = image
+  const canvas = 'format' in image ? videoPlanes(planes, across, down) : rgbPlanes(planes, across, down)
+  const line = Math.max(1, Math.round(across / 960))
+  const scale = Math.max(0.4, across / 3200)
   for (const { kind, source, box } of regions) {
     const { x, y, width, height } = placeOf(box, image)
     const colour = COLOURS[kind]
@@ -28,22 +31,31 @@ export function drawPreview(image: RedactedImage, regions: readonly Region[]): v
       { x, y, width: line, height },
       { x: x + width - line, y, width: line, height },
     ])
-      paint(image, side, colour)
-    write(image, `${kind} ${source}`, { x: x + 2 * line, y: y + 2 * line }, scale, colour)
+      paint(canvas, image, side, colour)
+    write(canvas, image, `${kind} ${source}`, { x: x + 2 * line, y: y + 2 * line }, scale, colour)
   }
 }
 
-type Colour = readonly [number, number, number]
+interface Size {
+  readonly width: number
+  readonly height: number
+}
 
-function paint(image: RedactedImage, { x, y, width, height }: PixelPlace, colour: Colour): void {
-  for (let row = Math.max(0, y); row < Math.min(image.height, y + height); row++) {
-    for (let column = Math.max(0, x); column < Math.min(image.width, x + width); column++)
-      set(image, column, row, colour, 1)
+function paint(
+  canvas: readonly Plane[],
+  size: Size,
+  { x, y, width, height }: PixelPlace,
+  colour: Colour,
+): void {
+  for (let row = Math.max(0, y); row < Math.min(size.height, y + height); row++) {
+    for (let column = Math.max(0, x); column < Math.min(size.width, x + width); column++)
+      set(canvas, column, row, colour, 1)
   }
 }
 
 function write(
-  image: RedactedImage,
+  canvas: readonly Plane[],
+  size: Size,
   text: string,
   at: { readonly x: number; readonly y: number },
   scale: number,
@@ -54,8 +66,8 @@ function write(
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const ink = inkAt(text, Math.floor((x + 0.5) / scale), Math.floor((y + 0.5) / scale))
-      if (ink > 0 && at.x + x < image.width && at.y + y < image.height)
-        set(image, at.x + x, at.y + y, colour, ink)
+      if (ink > 0 && at.x + x < size.width && at.y + y < size.height)
+        set(canvas, at.x + x, at.y + y, colour, ink)
     }
   }
 }
@@ -68,16 +80,9 @@ function inkAt(text: string, column: number, row: number): number {
   return (pixel % 2 === 0 ? pair >> 4 : pair & 15) / 15
 }
 
-function set(
-  { planes, width, height }: RedactedImage,
-  x: number,
-  y: number,
-  colour: Colour,
-  ink: number,
-): void {
-  const [red, green, blue] = colour
-  for (const [plane, value] of [green, blue, red].entries()) {
-    const i = plane * width * height + y * width + x
-    planes[i] = Math.round((planes[i] ?? 0) * (1 - ink) + value * ink)
+function set(canvas: readonly Plane[], x: number, y: number, colour: Colour, ink: number): void {
+  for (const { values, width, step, valueOf } of canvas) {
+    const i = Math.floor(y / step) * width + Math.floor(x / step)
+    values[i] = Math.round((values[i] ?? 0) * (1 - ink) + valueOf(colour) * ink)
   }
 }

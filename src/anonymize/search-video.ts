@@ -1,7 +1,8 @@
-import type { RawFrame } from '../domain/frame.ts'
+import type { RawFrame, RawVideoFrame } from '../domain/frame.ts'
 import type { Box } from '../domain/geometry.ts'
 import type { Findings } from '../privacy/findings.ts'
-import type { Sample } from './video-input.ts'
+import type { Sample, VideoInput } from './video-input.ts'
+import { toRgb } from './rgb.ts'
 import { type Detectors, looksAt, searchFrame } from '../privacy/search.ts'
 
 /** One frame of a video: searched, or so near to two that were that they say what is in it. */
@@ -41,20 +42,20 @@ export interface VehicleFollower {
  * Searches a video: every frame of which the next one would come too late, the first and the last. The others are given without
  * findings. Holds two frames in memory.
  *
- * @param fps of the video
  * @throws RoadveilError ERR_REDACTION_UNCHECKED
  */
 export async function* searchVideo(
-  frames: AsyncIterable<RawFrame>,
-  fps: number,
+  frames: AsyncIterable<RawVideoFrame>,
+  { fps, colours }: Pick<VideoInput, 'fps' | 'colours'>,
   detectors: Detectors,
   follower: VehicleFollower | undefined,
 ): AsyncGenerator<SeenFrame, void, undefined> {
-  let waiting: RawFrame | undefined
+  let waiting: RawVideoFrame | undefined
   let searchedAt = -Infinity
   let searched = 0
 
-  const search = async (frame: RawFrame): Promise<SeenFrame> => {
+  const search = async (videoFrame: RawVideoFrame): Promise<SeenFrame> => {
+    const frame = toRgb(videoFrame, colours.matrix)
     const isAlone = frame.capturedAt - searchedAt > MAX_FOLLOWED_MS
     // The first looks are those of a frame that nothing came before.
     if (isAlone) searched = 0
@@ -76,6 +77,6 @@ export async function* searchVideo(
   if (waiting) yield await search(waiting)
 }
 
-function seen({ sequence, capturedAt }: RawFrame): SeenFrame {
+function seen({ sequence, capturedAt }: Pick<RawFrame, 'sequence' | 'capturedAt'>): SeenFrame {
   return { number: sequence, capturedAt }
 }

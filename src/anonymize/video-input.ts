@@ -3,7 +3,13 @@ import { promisify } from 'node:util'
 import { z } from 'zod'
 import { startFfmpeg } from '../camera/ffmpeg.ts'
 import { readMatroska } from '../camera/matroska.ts'
-import { type RawFrame, rawFrame } from '../domain/frame.ts'
+import {
+  type RawFrame,
+  type RawVideoFrame,
+  rawFrame,
+  rawVideoFrame,
+  videoFrameBytes,
+} from '../domain/frame.ts'
 import { RoadveilError, isRoadveilError } from '../errors.ts'
 import { MATRICES, type VideoColours, isMatrix } from './video-output.ts'
 
@@ -24,14 +30,6 @@ export interface VideoInput {
   /** About how many frames it has. */
   readonly frames: number
   readonly colours: VideoColours
-}
-
-/** Which frames of a video are decoded, and how. */
-export interface DecodeOptions {
-  /** The first and every so many after it; without it all. */
-  readonly sample?: Sample
-  /** The encoder added a column or row of black, which is no part of the picture. */
-  readonly isPadded?: boolean
 }
 
 /** Every so many frames of a video. */
@@ -129,7 +127,8 @@ async function probe(file: string, signal: AbortSignal): Promise<z.infer<typeof 
 
 /**
  * Decodes a video at full size, upright, in order, as fast as the consumer takes the frames. `sequence` is the number of the frame,
- * and `capturedAt` the time from the first one that is decoded, in whole milliseconds, always growing.
+ * and `capturedAt` the time from the first one that is decoded, in whole milliseconds, always growing. Frames come as most videos
+ * are coded, which costs nothing.
  *
  * A video that does not decode without a single error ends in an error: a damaged picture hides what is in it from whoever
  * looks for faces and plates.
@@ -139,25 +138,67 @@ async function probe(file: string, signal: AbortSignal): Promise<z.infer<typeof 
 export async function* decodeVideo(
   input: VideoInput,
   signal: AbortSignal,
-  { sample = { first: 0, every: 1 }, isPadded = false }: DecodeOptions = {},
+): AsyncGenerator<RawVideoFrame, void, undefined> {
+  const { width, height, colours } = input
+  const matrix = MATRICES[colours.matrix]
+  // Should the video change its size on the way, later pictures take the first one's.
+  const filter = `scale=${width}:${height}:in_color_matrix=${matrix}:out_color_matrix=${matrix}:out_range=tv,format=yuv420p`
+  for await (const { number, capturedAt, data } of decode(input, filter, videoFrameBytes(input), signal))
+    yield rawVideoFrame({
+      ...{ format: 'yuv420p', sequence: number, capturedAt, width, height, planes: data },
+    })
+}
+
+/**
+ * Decodes a part of a video that was written here, in red, green and blue; the encoder may have added a column or row of black,
+ * which is no part of the picture.
+ *
+ * @throws RoadveilError as `decodeVideo`
+ */
+export async function* decodeSample(
+  output: VideoInput,
+  { first, every }: Sample,
+  signal: AbortSignal,
 ): AsyncGenerator<RawFrame, void, undefined> {
+  const { width, height, colours } = output
+  const filter = [
+    `select='gte(n,${first})*not(mod(n-${first},${every}))'`,
+    ...[`scale=in_color_matrix=${MATRICES[colours.matrix]}`, 'format=gbrp', `crop=${width}:${height}:0:0`],
+  ].join(',')
+  for await (const { number, capturedAt, data } of decode(output, filter, width * height * 3, signal)) {
+    const sequence = first + number * every
+    yield rawFrame({ cameraId: 'file', sequence, capturedAt, width, height, planes: data })
+  }
+}
+
+/** A decoded picture; numbers count from 0. */
+interface Decoded {
+  readonly number: number
+  readonly capturedAt: number
+  readonly data: Uint8Array
+}
+
+async function* decode(
+  { file }: VideoInput,
+  filter: string,
+  frameBytes: number,
+  signal: AbortSignal,
+): AsyncGenerator<Decoded, void, undefined> {
   signal.throwIfAborted()
-  const { width, height } = input
-  await using ffmpeg = startFfmpeg(decoderArguments(input, sample, isPadded), '', 1)
+  await using ffmpeg = startFfmpeg(decoderArguments(file, filter), '', 1)
   const [output] = ffmpeg.outputs
   if (!output) throw new RoadveilError('ERR_FFMPEG_MISSING', 'ffmpeg could not be started')
   const stop = (): void => void ffmpeg.stop()
   signal.addEventListener('abort', stop, { once: true })
-  let sequence = sample.first
+  let number = 0
   let first: number | undefined
   let last = -1
   try {
-    for await (const part of readMatroska(output, width * height * 3)) {
+    for await (const part of readMatroska(output, frameBytes)) {
       if (part.kind === 'header') continue
       first ??= part.pts
       last = Math.max(last + 1, part.pts - first)
-      yield rawFrame({ cameraId: 'file', sequence, capturedAt: last, width, height, planes: part.data })
-      sequence += sample.every
+      yield { number: number++, capturedAt: last, data: part.data }
     }
     const { exitCode, failure } = await ffmpeg.ended
     if (exitCode !== 0) throw damaged(failure)
@@ -171,32 +212,14 @@ export async function* decodeVideo(
   }
 }
 
-function decoderArguments(
-  { file, width, height, colours }: VideoInput,
-  { first, every }: Sample,
-  isPadded: boolean,
-): readonly string[] {
-  const selected = every > 1 ? `select='gte(n,${first})*not(mod(n-${first},${every}))',` : ''
-  const planar = `in_color_matrix=${MATRICES[colours.matrix]},format=gbrp`
-  // Should the video change its size on the way, later pictures take the first one's.
-  const sized = isPadded
-    ? `scale=${planar},crop=${width}:${height}:0:0`
-    : `scale=${width}:${height}:${planar}`
+function decoderArguments(file: string, filter: string): readonly string[] {
   return [
-    ...['-hide_banner', '-nostats', '-loglevel', 'info', '-nostdin', '-threads', '2', '-reinit_filter', '0'],
+    // One thread keeps up with the networks, and more take more time in all.
+    ...['-hide_banner', '-nostats', '-loglevel', 'info', '-nostdin', '-threads', '1', '-reinit_filter', '0'],
     ...['-xerror', '-err_detect', 'explode', ...safeInput(file, MAX_VIDEO_PIXELS)],
     // V: not the picture on the cover.
     ...['-map', '0:V:0', '-map_metadata', '-1', '-map_chapters', '-1'],
-    ...[
-      '-filter:v',
-      `${selected}${sized}`,
-      '-fps_mode',
-      'passthrough',
-      '-c:v',
-      'rawvideo',
-      '-allow_raw_vfw',
-      '1',
-    ],
+    ...['-filter:v', filter, '-fps_mode', 'passthrough', '-c:v', 'rawvideo', '-allow_raw_vfw', '1'],
     // Checksums of raw pictures would cost as much as decoding them.
     ...['-cluster_time_limit', '1', '-flush_packets', '1', '-write_crc32', '0', '-f', 'matroska', 'pipe:3'],
   ]

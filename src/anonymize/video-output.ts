@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeMatroska } from '../camera/matroska-writer.ts'
-import type { RedactedImage } from '../domain/frame.ts'
+import { matroskaParts } from '../camera/matroska-writer.ts'
+import type { RedactedVideoFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 
 /** Names of colour matrices, as ffmpeg's streams have them and as its scaler does. */
@@ -29,20 +29,20 @@ export interface VideoColours {
   readonly pixelAspect: number
 }
 
-/** Takes redacted images one by one and writes an MP4. Disposing ends the encoder, finished or not. */
+/** Takes redacted frames one by one and writes an MP4. Disposing ends the encoder, finished or not. */
 export interface VideoEncoder extends AsyncDisposable {
   /** Resolves when the encoder can take the next one; `capturedAt` is its time in the video. */
-  write(image: RedactedImage): Promise<void>
+  write(frame: RedactedVideoFrame): Promise<void>
   /** The file is whole when this resolves. @throws RoadveilError ERR_ENCODE_FAILED */
   finish(): Promise<void>
 }
 
 /**
- * Starts an H.264 encoder. Only redacted images go in, each with its own time; no sound, tag, chapter or other stream can come
+ * Starts an H.264 encoder. Only redacted frames go in, each with its own time; no sound, tag, chapter or other stream can come
  * out, since none goes in.
  *
  * @param file is overwritten, with the rights that it has
- * @param size of every image, pixels; an odd side grows by one pixel of black, which H.264 needs
+ * @param size of every frame, pixels; an odd side grows by one pixel of black, which H.264 needs
  */
 export function openVideoEncoder(
   file: string,
@@ -69,9 +69,12 @@ export function openVideoEncoder(
   return {
     async write({ planes, capturedAt }) {
       const block = { pts: capturedAt, key: true, data: planes }
-      const bytes = writeMatroska(header ?? new Uint8Array(0), [block])
+      const parts = matroskaParts(header ?? new Uint8Array(0), [block])
       header = undefined
-      if (child.stdin.write(bytes)) return
+      child.stdin.cork()
+      const isTaken = parts.map((part) => child.stdin.write(part)).every(Boolean)
+      child.stdin.uncork()
+      if (isTaken) return
       await Promise.race([once(child.stdin, 'drain'), ended])
     },
     async finish() {
@@ -96,18 +99,11 @@ function encoderArguments(
   { width, height }: { readonly width: number; readonly height: number },
   { matrix, primaries, transfer, pixelAspect }: VideoColours,
 ): readonly string[] {
-  const plane = (index: number, name: string): string =>
-    `[p${index}]crop=${width}:${height}:0:${index * height}[${name}]`
-  const filter = [
-    // The three planes come stacked in one grey picture: ffmpeg has no name for planar colours in a container.
-    '[0:v]split=3[p0][p1][p2]',
-    ...[plane(0, 'g'), plane(1, 'b'), plane(2, 'r')],
-    `[g][b][r]mergeplanes=0x001020:gbrp,setsar=${pixelAspect},pad=ceil(iw/2)*2:ceil(ih/2)*2,` +
-      `scale=out_color_matrix=${MATRICES[matrix]}:out_range=tv,format=yuv420p[out]`,
-  ].join(';')
+  const isOdd = width % 2 > 0 || height % 2 > 0
+  const shape = `setsar=${pixelAspect}${isOdd ? ',pad=ceil(iw/2)*2:ceil(ih/2)*2' : ''}`
   return [
-    ...['-hide_banner', '-loglevel', 'quiet', '-y', '-threads', '1', '-filter_complex_threads', '1'],
-    ...['-f', 'matroska', '-i', 'pipe:0', '-filter_complex', filter, '-map', '[out]'],
+    ...['-hide_banner', '-loglevel', 'quiet', '-y', '-threads', '1', '-filter_threads', '1'],
+    ...['-f', 'matroska', '-i', 'pipe:0', '-vf', shape],
     // The time base of the input: the encoder's own would move pictures to a grid.
     ...['-fps_mode', 'passthrough', '-enc_time_base', '-1'],
     ...['-c:v', 'libx264', '-preset', 'superfast', '-crf', '21', '-g', '100', '-threads', '2'],
@@ -119,9 +115,9 @@ function encoderArguments(
   ]
 }
 
-/** The head of a Matroska stream of raw grey pictures, three times as high as the images (RFC 9559). */
+/** The head of a Matroska stream of raw pictures (RFC 9559). */
 function rawHeader({ width, height }: { readonly width: number; readonly height: number }): Uint8Array {
-  const video = [element('b0', number(width)), element('ba', number(3 * height)), element('2eb524', 'Y800')]
+  const video = [element('b0', number(width)), element('ba', number(height)), element('2eb524', 'I420')]
   const track = [
     ...[element('d7', number(1)), element('73c5', number(1)), element('83', number(1))],
     ...[element('86', 'V_UNCOMPRESSED'), element('e0', ...video)],

@@ -4,18 +4,20 @@ import type { Box } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
 import { readPlate } from '../plates/read.ts'
 import type { FoundRegion } from '../privacy/findings.ts'
-import { redactFrame } from '../privacy/redact.ts'
+import { redactVideoFrame } from '../privacy/redact.ts'
 import { findLeaks } from '../privacy/verify.ts'
 import { followKeptVehicle } from './kept-video.ts'
-import { type Leaks, coverOf, repairSearch } from './leaks.ts'
+import type { Leaks } from '../evidence/verify.ts'
+import { coverOf, joinLeaks, repairSearch } from './leaks.ts'
 import type { Tools } from './options.ts'
 import { drawPreview } from './preview.ts'
 import { type Verification, recordFrame } from './record.ts'
+import { openRehearsal } from './rehearsal.ts'
 import { type SeenFrame, sampleUnseen, searchVideo } from './search-video.ts'
 import { spool, unspool } from './spool.ts'
-import { type Sample, type VideoInput, decodeVideo } from './video-input.ts'
+import { type Sample, type VideoInput, decodeSample, decodeVideo } from './video-input.ts'
 import { openVideoEncoder } from './video-output.ts'
-import { type PlannedFrame, planWindows } from './windows.ts'
+import { type PlannedFrame, type Rehearsal, planWindows } from './windows.ts'
 
 /** Files to write, which are there and empty. */
 export interface VideoFiles {
@@ -39,8 +41,8 @@ const SEARCH_WORK = 0.7
 
 /**
  * Hides every face and plate of a video. It is decoded twice, the second decoding a window behind the first: once to search it,
- * once to redact and encode. Then what was written is decoded and searched again in part; what is found then is followed
- * and hidden as well, once. Memory does not grow with the length of the video.
+ * once to redact and encode, which is rehearsed on a part of the frames. Then what was written is decoded and searched again in
+ * part; what is found then is followed and hidden as well, once. Memory does not grow with the length of the video.
  *
  * @param onFrames is told how many frames' work is done
  * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_REDACTION_UNCHECKED, ERR_ENCODE_FAILED, and ERR_REDACTION_UNVERIFIED when
@@ -59,23 +61,30 @@ export async function anonymizeVideo(
   const follower = options.keptVehicle && followKeptVehicle(options.keptVehicle, tools)
   await using findings = await open(files.findings, 'r+')
 
-  const searched = searchVideo(decodeVideo(input, signal), input.fps, networks.detectors, follower)
+  const rehearsal = openRehearsal(input, tools)
+  const decoded = rehearsal.sampled(decodeVideo(input, signal))
+  const searched = searchVideo(decoded, input, networks.detectors, follower)
   const path = follower?.path ?? []
-  const render = async (frames: AsyncIterable<SeenFrame>, leaks: Leaks): Promise<Rendered> => {
-    const plans = planWindows(frames, path, options)
+  const render = async (
+    frames: AsyncIterable<SeenFrame>,
+    leaks: Leaks,
+    rehearse?: Rehearsal,
+  ): Promise<Rendered> => {
+    const plans = planWindows(frames, path, options, rehearse)
     return write(input, files, { plans, leaks, tools, onFrame: () => add(1 - SEARCH_WORK) }, signal)
   }
   const verify = (rendered: Rendered): Promise<Leaks> =>
     searchAgain({ ...input, file: files.video }, rendered, tools, signal)
 
-  const none: Leaks = new Map()
   let rendered = await render(
     counted(spool(searched, findings), () => add(SEARCH_WORK)),
-    none,
+    rehearsal.leaks,
+    rehearsal.rehearse,
   )
   const leaks = await verify(rendered)
   if (leaks.size > 0) {
-    rendered = await render(repairSearch(unspool(findings), leaks), leaks)
+    const all = joinLeaks(rehearsal.leaks, leaks)
+    rendered = await render(repairSearch(unspool(findings), all), all)
     const left = await verify(rendered)
     if (left.size > 0) {
       const message = `faces or plates were found again in ${left.size} frames of the redacted video`
@@ -133,7 +142,7 @@ async function write(
       const { seen, plan } = planned
       const regions = [...plan.regions, ...(leaks.get(seen.number) ?? []).map(coverOf)]
       const kept = plan.offenderPlate?.box
-      const image = redactFrame(raw, regions, { style: options.style })
+      const image = redactVideoFrame(raw, regions, options.style)
       if (options.preview) drawPreview(image, regions)
       const since = seen.number - sample.first
       // Up to the sample's first frame the latest: a video may be shorter.
@@ -173,7 +182,7 @@ async function searchAgain(
 ): Promise<Leaks> {
   const leaks = new Map<number, readonly FoundRegion[]>()
   let checked = 0
-  for await (const frame of decodeVideo(output, signal, { sample, isPadded: true })) {
+  for await (const frame of decodeSample(output, sample, signal)) {
     const wanted = toVerify.get(frame.sequence)
     if (!wanted) throw unchecked('a frame that was not written')
     checked++

@@ -15,6 +15,11 @@ const CLUSTER_SPAN_MS = 20_000
  * @param blocks in decoding order, the first at a key frame, no `pts` negative
  */
 export function writeMatroska(header: Uint8Array, blocks: readonly ClipBlock[]): Uint8Array {
+  return Buffer.concat(matroskaParts(header, blocks))
+}
+
+/** The same in pieces: a raw picture is not to be copied only to stand behind its head. */
+export function matroskaParts(header: Uint8Array, blocks: readonly ClipBlock[]): readonly Uint8Array[] {
   const parts: Uint8Array[] = [header]
   let clusterPts: number | undefined
   for (const block of blocks) {
@@ -24,7 +29,7 @@ export function writeMatroska(header: Uint8Array, blocks: readonly ClipBlock[]):
     }
     parts.push(blockHead(block, clusterPts), block.data)
   }
-  return Buffer.concat(parts)
+  return parts
 }
 
 /** Cluster of unknown size, with its timestamp. */

@@ -13,7 +13,7 @@ export type PlateReader = (
 ) => Promise<{ readonly text: string; readonly confidence: number } | undefined>
 
 /** The search looked at full and half size: this one looks between the two, at a picture that stands the other way round. */
-const LONGER_SIDE = 1280
+export const VERIFIED_SIDE = 1280
 const SMALL_SIDE = 960
 const SMALL_SCALE = 1.5
 
@@ -50,7 +50,7 @@ export async function findLeaks(
 ): Promise<FoundRegion[]> {
   try {
     const longer = Math.max(frame.width, frame.height)
-    const scale = longer < SMALL_SIDE ? SMALL_SCALE : Math.min(1, LONGER_SIDE / longer)
+    const scale = longer < SMALL_SIDE ? SMALL_SCALE : Math.min(1, VERIFIED_SIDE / longer)
     const whole = { x: 0, y: 0, w: frame.width, h: frame.height }
     const minScores = { plate: DOUBTED_PLATE, face: sure.face }
     const found = await detectors.regions.detect(mirror(frame), whole, scale, minScores)

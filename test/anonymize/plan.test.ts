@@ -4,7 +4,7 @@ import { repairSearch } from '../../src/anonymize/leaks.ts'
 import { type SeenFrame, searchVideo } from '../../src/anonymize/search-video.ts'
 import { planWindows } from '../../src/anonymize/windows.ts'
 import type { Region } from '../../src/domain/evidence.ts'
-import { rawFrame } from '../../src/domain/frame.ts'
+import { type RawVideoFrame, rawVideoFrame } from '../../src/domain/frame.ts'
 import { type Box, coverage } from '../../src/domain/geometry.ts'
 import type { FramePlan } from '../../src/privacy/plan.ts'
 import type { Detectors } from '../../src/privacy/search.ts'
@@ -34,20 +34,24 @@ await t.test('a plate stays readable between two frames only when it does in bot
 })
 
 /** Frames at these times, milliseconds. */
-async function* framesAt(times: readonly number[]): AsyncGenerator<ReturnType<typeof rawFrame>> {
+async function* framesAt(times: readonly number[]): AsyncGenerator<RawVideoFrame> {
   for (const [sequence, capturedAt] of times.entries())
-    yield rawFrame({
-      cameraId: 'c',
+    yield rawVideoFrame({
+      format: 'yuv420p',
       sequence,
       capturedAt,
       width: 64,
       height: 64,
-      planes: new Uint8Array(64 * 64 * 3),
+      planes: new Uint8Array(64 * 64 * 1.5),
     })
 }
 const nothing: Detectors = { objects: { detectIn: async () => [] }, regions: { detect: async () => [] } }
+const ofFps = (fps: number) => ({
+  fps,
+  colours: { matrix: 'bt709', primaries: undefined, transfer: undefined, pixelAspect: 1 } as const,
+})
 const searchedTimes = async (times: readonly number[], fps: number): Promise<number[]> =>
-  (await Array.fromAsync(searchVideo(framesAt(times), fps, nothing, undefined)))
+  (await Array.fromAsync(searchVideo(framesAt(times), ofFps(fps), nothing, undefined)))
     .filter(({ findings }) => findings)
     .map(({ capturedAt }) => capturedAt)
 

@@ -2,6 +2,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { FrameRecord } from '../../src/anonymize/record.ts'
+import { STYLES } from '../../src/privacy/redact.ts'
 import type { Detectors } from '../../src/privacy/search.ts'
 import { SCENE_FILE, hiddenShare, mustBeHidden, trueBox, truth } from '../support/scene.ts'
 import { ffmpeg, frameTimes, probe, run } from './files.ts'
@@ -14,6 +15,20 @@ const FRAMES = 8
 
 interface VideoReport {
   readonly inputs: readonly { readonly keptPlates: number; readonly frames: readonly FrameRecord[] }[]
+}
+
+/** A network that finds a face at these places in the second search only, which sees it mirrored. */
+function seeing(x: () => number | undefined): Detectors {
+  return {
+    objects: { detectIn: async () => [] },
+    regions: {
+      async detect(_, __, scale) {
+        // The size at which it looks at small pictures.
+        const at = scale === 1.5 ? x() : undefined
+        return at === undefined ? [] : [{ kind: 'face', box: { x: at, y: 0.4, w: 0.1, h: 0.1 }, score: 0.9 }]
+      },
+    },
+  }
 }
 
 /** A second of the built-in scene, with everything around it that may tell more than its pictures. */
@@ -144,15 +159,9 @@ await t.test(
     const clip = join(folder, 'small.mkv')
     ffmpeg('-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25:duration=3', '-c:v', 'libx264', clip)
     const [out, report] = [join(folder, 'repaired'), join(folder, 'repaired.json')]
-    // The size at which the second search looks at small pictures; it sees them mirrored.
-    const seeing = (x: () => number): Detectors => ({
-      objects: { detectIn: async () => [] },
-      regions: {
-        detect: async (_, __, scale) =>
-          scale === 1.5 ? [{ kind: 'face', box: { x: x(), y: 0.4, w: 0.1, h: 0.1 }, score: 0.9 }] : [],
-      },
-    })
-    await run([clip], out, { report, detectors: seeing(() => 0.2) })
+    // Not in the rehearsal, which searches four frames.
+    let looks = 0
+    await run([clip], out, { report, detectors: seeing(() => (looks++ < 4 ? undefined : 0.2)) })
     const { inputs } = JSON.parse(readFileSync(report, 'utf8')) as VideoReport
     t.match(inputs[0], { verification: { checkedFrames: 4, repairedFrames: 4 } })
     const open = inputs[0]?.frames.filter(
@@ -165,14 +174,53 @@ await t.test(
     )
     t.ok((open?.length ?? Infinity) < 40, 'and followed from there')
 
-    let x = 0
+    looks = 0
     const wandering = await run([clip], join(folder, 'wandering'), {
-      detectors: seeing(() => (x = (x + 0.17) % 0.9)),
+      detectors: seeing(() => (looks++ < 4 ? undefined : (looks * 0.17) % 0.9)),
     })
     t.same(wandering.codes, { 'small.mkv': 'ERR_REDACTION_UNVERIFIED' })
     t.same(readdirSync(join(folder, 'wandering'), { recursive: true }), ['.roadveil-anonymize'])
   },
 )
+
+await t.test(
+  'what stands where a rehearsal finds it is hidden in every frame of the only rendering',
+  async (t) => {
+    const clip = join(folder, 'standing.mkv')
+    ffmpeg('-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25:duration=3', '-c:v', 'libx264', clip)
+    const [out, report] = [join(folder, 'rehearsed'), join(folder, 'rehearsed.json')]
+    await run([clip], out, { report, detectors: seeing(() => 0.2) })
+    const { inputs } = JSON.parse(readFileSync(report, 'utf8')) as VideoReport
+    t.match(inputs[0], { verification: { checkedFrames: 4, repairedFrames: 0 } })
+    for (const { frame, regions } of inputs[0]?.frames ?? []) {
+      const isHidden = regions.some(({ box: { x, y, width } }) => x <= 224 && x + width >= 256 && y <= 96)
+      t.ok(isHidden, `frame ${frame}`)
+    }
+  },
+)
+
+await t.test('every style hides in a video, and a preview draws on it', async (t) => {
+  const clip = join(folder, 'striped.mkv')
+  // Lines of one pixel, which no player could show where something was drawn over them.
+  const lines = "geq=lum='255*mod(X,2)':cb=40:cr=220"
+  ffmpeg('-f', 'lavfi', '-i', `color=size=320x240:rate=10:duration=0.5,${lines}`, '-c:v', 'ffv1', clip)
+  for (const style of STYLES) {
+    const out = join(folder, `styled-${style}`)
+    await run([clip], out, { options: { style, preview: true }, detectors: seeing(() => 0.2) })
+    const made = join(out, 'striped.mkv.mp4')
+    const planes = ffmpeg('-i', made, '-frames:v', '1', '-f', 'rawvideo', '-pix_fmt', 'yuv444p', 'pipe:1')
+    const row = (y: number, from: number, to: number): Buffer => planes.subarray(y * 320 + from, y * 320 + to)
+    const contrast = (values: Buffer): number => Math.max(...values) - Math.min(...values)
+    t.ok(contrast(row(200, 20, 100)) > 200, `${style}: lines elsewhere`)
+    t.ok(contrast(row(112, 236, 248)) < 64, `${style}: none where something was found`)
+    const red = planes.subarray(2 * 320 * 240 + 112 * 320 + 236, 2 * 320 * 240 + 112 * 320 + 248)
+    const expected = style === 'solid' ? 128 : 224
+    t.ok(
+      red.every((value) => Math.abs(value - expected) < 8),
+      `${style}: ${red[0]}`,
+    )
+  }
+})
 
 await t.test('stopping in the middle of a video leaves nothing of it', async (t) => {
   const long = join(folder, 'long.mkv')
