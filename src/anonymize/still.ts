@@ -1,8 +1,9 @@
-import type { RawFrame } from '../domain/frame.ts'
+import type { RedactedImage } from '../domain/frame.ts'
+import type { PathPoint } from '../domain/track.ts'
 import { RoadveilError } from '../errors.ts'
 import { encodeJpeg, encodePng } from '../evidence/still.ts'
 import { readPlate } from '../plates/read.ts'
-import { type FoundRegion, withMore } from '../privacy/findings.ts'
+import { type Findings, type FoundRegion, withMore } from '../privacy/findings.ts'
 import { type FramePlan, planRegions } from '../privacy/plan.ts'
 import { redactFrame } from '../privacy/redact.ts'
 import { STILL_LOOKS, searchFrame } from '../privacy/search.ts'
@@ -28,17 +29,14 @@ const ENCODERS = { jpeg: encodeJpeg, png: encodePng }
 
 /**
  * Hides every face and plate of a JPEG or PNG, then decodes what came out and searches it again. What is found then is hidden
- * as well, once.
+ * as well, once. The input is decoded for each step anew, so that never more than a copy or two of a large picture is in memory.
  *
  * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_INPUT_ANIMATED, ERR_INPUT_TOO_LARGE, ERR_REDACTION_UNCHECKED, and
  *   ERR_REDACTION_UNVERIFIED when something is still found after that
  */
 export async function anonymizeStill(input: Uint8Array, tools: Tools): Promise<AnonymizedStill> {
-  const { options, networks } = tools
-  const picture = await decodePicture(input)
-  const { frame, format } = picture
-  const findings = await searchFrame(frame, networks.detectors, STILL_LOOKS)
-  const path = await findKeptVehicle(frame, findings, tools)
+  const { options } = tools
+  const { findings, path, format } = await search(input, tools)
   const planOf = (leaks: readonly FoundRegion[]): FramePlan => {
     const [plan] = planRegions([withMore(findings, leaks)], path, options)
     if (!plan) throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'the picture has no redaction plan')
@@ -46,49 +44,64 @@ export async function anonymizeStill(input: Uint8Array, tools: Tools): Promise<A
   }
 
   let plan = planOf([])
-  let made = await write(picture, plan, tools)
-  const repaired = made.leaks.length > 0
+  let bytes = await ENCODERS[format](await redact(input, plan, options))
+  const leaks = await searchAgain(bytes, plan, tools)
+  const repaired = leaks.length > 0
   if (repaired) {
-    plan = planOf(made.leaks)
-    made = await write(picture, plan, tools)
-    if (made.leaks.length > 0)
+    plan = planOf(leaks)
+    bytes = await ENCODERS[format](await redact(input, plan, options))
+    if ((await searchAgain(bytes, plan, tools)).length > 0)
       throw new RoadveilError(
         'ERR_REDACTION_UNVERIFIED',
         'faces or plates were found again in what was redacted',
       )
   }
-  const { width, height } = frame
+  // Outlines are drawn on what was verified: they must not decide what is found.
+  if (options.preview) bytes = await ENCODERS[format](outlined(await redact(input, plan, options), plan))
+  const { width, height } = findings
   return {
-    // Outlines are drawn on what was verified: they must not decide what is found.
-    bytes: options.preview ? await outlined(frame, format, plan, tools) : made.bytes,
-    ...{ width, height },
+    ...{ bytes, width, height },
     record: recordFrame({ number: 0, capturedAt: 0, width, height }, plan.regions, plan.offenderPlate?.box),
     verification: { checkedFrames: 1, repairedFrames: repaired ? 1 : 0 },
   }
 }
 
-/** Redacts and encodes, and searches what anybody would get of it. */
-async function write(
-  { frame, format }: Picture,
-  { regions, offenderPlate }: FramePlan,
-  { networks, options }: Tools,
-): Promise<{ readonly bytes: Uint8Array; readonly leaks: readonly FoundRegion[] }> {
-  const bytes = await ENCODERS[format](redactFrame(frame, regions, { style: options.style }))
-  const { frame: seen } = await decodePicture(bytes)
-  const kept = offenderPlate ? [offenderPlate.box] : []
-  const leaks = await findLeaks(seen, regions, kept, networks.detectors, (picture, plate) =>
-    readPlate(picture, plate, networks.plateText),
-  )
-  return { bytes, leaks }
+/** What was found in a picture, and where the vehicle is whose plate is kept. */
+interface Search {
+  readonly findings: Findings
+  readonly path: readonly PathPoint[]
+  readonly format: Picture['format']
 }
 
-async function outlined(
-  frame: RawFrame,
-  format: Picture['format'],
+async function search(input: Uint8Array, tools: Tools): Promise<Search> {
+  const { frame, format } = await decodePicture(input)
+  const findings = await searchFrame(frame, tools.networks.detectors, STILL_LOOKS)
+  return { findings, path: await findKeptVehicle(frame, findings, tools), format }
+}
+
+async function redact(
+  input: Uint8Array,
   { regions }: FramePlan,
-  { options }: Tools,
-): Promise<Uint8Array> {
-  const image = redactFrame(frame, regions, { style: options.style })
+  { style }: Tools['options'],
+): Promise<RedactedImage> {
+  const { frame } = await decodePicture(input)
+  return redactFrame(frame, regions, { style })
+}
+
+/** Searches what anybody would get of a redacted picture. */
+async function searchAgain(
+  bytes: Uint8Array,
+  { regions, offenderPlate }: FramePlan,
+  { networks }: Tools,
+): Promise<readonly FoundRegion[]> {
+  const { frame } = await decodePicture(bytes)
+  const kept = offenderPlate ? [offenderPlate.box] : []
+  return findLeaks(frame, regions, kept, networks.detectors, (picture, plate) =>
+    readPlate(picture, plate, networks.plateText),
+  )
+}
+
+function outlined(image: RedactedImage, { regions }: FramePlan): RedactedImage {
   drawPreview(image, regions)
-  return ENCODERS[format](image)
+  return image
 }

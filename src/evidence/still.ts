@@ -33,14 +33,12 @@ export function planesOf(
   return planes
 }
 
-function open(image: RedactedImage): Sharp {
-  const { width, height, planes } = image
+function open({ width, height, planes }: RedactedImage): Sharp {
   const size = width * height
-  const rgb = Buffer.allocUnsafe(size * 3)
-  for (let i = 0, o = 0; i < size; i++) {
-    rgb[o++] = planes[2 * size + i] ?? 0
-    rgb[o++] = planes[i] ?? 0
-    rgb[o++] = planes[size + i] ?? 0
-  }
-  return sharp(rgb, { raw: { width, height, channels: 3 } })
+  const raw = { width, height, channels: 1 } as const
+  // The planes as they are: another copy of a large picture takes much memory.
+  const plane = (index: number): Buffer => Buffer.from(planes.buffer, planes.byteOffset + index * size, size)
+  return sharp(plane(2), { raw })
+    .joinChannel([plane(0), plane(1)], { raw })
+    .toColourspace('srgb')
 }
