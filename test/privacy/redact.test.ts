@@ -112,6 +112,7 @@ await t.test(
     const { planes } = redactVideoFrame(a, hide, 'solid')
     const hiddenValues = [planes[20 * 63 + 20], planes[63 * 47 + 10 * half + 10]]
     t.same(hiddenValues, [78, 128], 'the same grey as of stills')
+    t.equal(planes[10 * 63 + 10], 78, 'of a group of four all')
     t.same([planes[9 * 63 + 9], planes[63 * 47 + 4 * half + 4]], [30, 30])
     t.throws(() => redactVideoFrame(a, [region(NaN, 0, 1, 1)], 'solid'), { code: 'ERR_REDACTION_UNCHECKED' })
   },
