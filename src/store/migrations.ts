@@ -190,6 +190,11 @@ export const MIGRATIONS: readonly string[] = [
   -- 1 for what the city wants to have first.
   ALTER TABLE outbox ADD COLUMN asked_for INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- What is next is found without going through the whole outbox, however long it has become.
+  CREATE INDEX outbox_in_order ON outbox (asked_for DESC, sequence) WHERE coalesce(due_at <= last_attempt_at, true);
+  CREATE INDEX outbox_set_aside ON outbox (due_at) WHERE due_at > last_attempt_at;
+  `,
 ]
 
 /** The version of a store that this program has written. */

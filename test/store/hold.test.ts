@@ -117,6 +117,7 @@ await t.test('holds from before cases could hold are taken over', async (t) => {
   }
   const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
   db.exec(`
+    DROP INDEX outbox_in_order; DROP INDEX outbox_set_aside;
     DROP TABLE command; ALTER TABLE meta DROP COLUMN commands_forgotten; ALTER TABLE outbox DROP COLUMN asked_for;
     DROP TRIGGER held_stays; DROP VIEW held; DROP TABLE legal_hold;
     CREATE TABLE hold (
