@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { EpochMs } from '../domain/frame.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -111,9 +112,12 @@ export function createRounds(deps: {
     const wire = { unacknowledged: 0, chunks: 0 }
     try {
       const way = { connection, outbox, station, mailbox, place, wire, timing, signal }
-      inbox.settle(await deliverEvidence(entry, way, request))
-      lastErrorCode = undefined
+      const receipt = await deliverEvidence(entry, way, request)
+      // The city has it: what is behind it goes on its way before the store is written, which holds up everything meanwhile.
       place.leave('settled')
+      await setImmediate()
+      inbox.settle(receipt)
+      lastErrorCode = undefined
       return false
     } catch (error) {
       if (!isRoadveilError(error)) {
