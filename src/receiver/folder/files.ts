@@ -26,8 +26,8 @@ export async function writeFolder(
     await rm(temporary, { recursive: true, force: true })
     const folders = new Set(files.map(({ name }) => dirname(join(temporary, name)))).add(temporary)
     for (const each of folders) await mkdir(each, { recursive: true, mode: 0o700 })
-    for (const { name, bytes } of files) await writeSynced(join(temporary, name), bytes)
-    for (const each of folders) await syncFolder(each)
+    await all(files.map(({ name, bytes }) => writeSynced(join(temporary, name), bytes)))
+    await all([...folders].map(syncFolder))
     await rename(temporary, folder)
     await syncFolder(above)
   } catch (cause) {
@@ -71,6 +71,12 @@ export async function readIfThere(file: string): Promise<Buffer | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** Waits for all, also where one fails: nothing may still be at work in a folder that is removed then. Throws the first failure. */
+async function all(works: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(works)).find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
 }
 
 async function writeSynced(file: string, bytes: Uint8Array): Promise<void> {
