@@ -61,15 +61,17 @@ await t.test(
   { skip: lacking ?? false },
   async (t) => {
     for (const inject of [
-      'fsync:error=EIO:when=50',
-      'pwrite64:error=EIO:when=150',
+      'fsync:error=EIO:when=54',
+      'pwrite64:error=EIO:when=180',
       'ftruncate:error=EIO:when=8',
     ]) {
       const root = t.testdir()
       const [steps = []] = await recordIn(root, [['2 12', inject]])
       const fault = steps.findIndex(({ kind }) => kind === 'fault')
       const said = steps.slice(fault).flatMap((step) => (step.kind === 'said' ? [step.line] : []))
-      t.ok(fault > 0 && said.length > 2, `${inject}: ${said.length} tries`)
+      const ready = steps.findIndex((step) => step.kind === 'said' && step.line === 'ready')
+      t.ok(fault > ready && ready > 0, 'the store is open when it fails')
+      t.ok(said.length > 2, `${inject}: ${said.length} tries`)
       for (const line of said) if (!/^(failed ERR_STORE_IO|purging|settling .*)$/.test(line)) t.fail(line)
     }
   },
