@@ -165,12 +165,26 @@ function setPragmas(db: StoreDatabase, maxSizeMiB: number): void {
   }
 }
 
-/** Runs `work` in one transaction: all of it is on the disk when this returns, or nothing of it. Throws coded errors. */
-export function transact<T>(db: StoreDatabase, work: () => T): T {
-  try {
+/**
+ * Runs `work` in one transaction: all of it is on the disk when this returns, or nothing of it. Throws coded errors.
+ *
+ * @param moveLogOn when to move the log on, which takes longer than the transaction itself; at once, unless it says otherwise.
+ */
+export function transact<T>(
+  db: StoreDatabase,
+  work: () => T,
+  moveLogOn: (move: () => void) => void = (move) => move(),
+): T {
+  return watched(db, () => {
     const result = db.transaction(work).immediate()
-    if (!db.inTransaction) shortenLog(db)
+    if (!db.inTransaction) moveLogOn(() => shortenLog(db))
     return result
+  })
+}
+
+function watched<T>(db: StoreDatabase, work: () => T): T {
+  try {
+    return work()
   } catch (error) {
     const coded = storeError(error)
     if (isRoadveilError(coded, 'ERR_STORE_CORRUPT')) watchers.get(db)?.(coded)
@@ -185,10 +199,14 @@ export function watchForDamage(db: StoreDatabase, onDamage: (error: RoadveilErro
   watchers.set(db, onDamage)
 }
 
-/** Moves the log on where it has grown, but leaves its file the room that it has: on a full disk deletes need that. */
-function shortenLog(db: StoreDatabase): void {
-  const [state] = db.pragma('wal_checkpoint(NOOP)') as { log: number; checkpointed: number }[]
-  if (state && state.log - state.checkpointed >= LOG_PAGES) checkpoint(db, 'PASSIVE')
+/**
+ * Moves the log on where it has grown, but leaves its file the room that it has: on a full disk deletes need that. Throws coded errors.
+ */
+export function shortenLog(db: StoreDatabase): void {
+  watched(db, () => {
+    const [state] = db.pragma('wal_checkpoint(NOOP)') as { log: number; checkpointed: number }[]
+    if (state && state.log - state.checkpointed >= LOG_PAGES) checkpoint(db, 'PASSIVE')
+  })
 }
 
 /** Moves what the write-ahead log holds into the database. On a full disk the log keeps it, safe, for the next time. */

@@ -2,7 +2,7 @@ import type { DiscardedEvidence } from '../domain/evidence.ts'
 import type { EpochMs } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 import type { Audit } from './audit.ts'
-import { query, type StoreDatabase, transact } from './database.ts'
+import { query, shortenLog, type StoreDatabase, transact } from './database.ts'
 import { MANIFEST_INDEX, type OuterLayer } from './outer-layer.ts'
 import type { Space } from './space.ts'
 
@@ -50,12 +50,15 @@ export function evidenceShelf(
     space,
     layer,
     marked,
+    afterwards,
   }: {
     audit: Audit
     space: Space
     layer: OuterLayer
     /** Called when something was stored: notes how far the store has come. */
     marked: () => void
+    /** Does something as soon as the caller has had its turn. */
+    afterwards: (work: () => void) => void
   },
 ): EvidenceShelf {
   const known = db.prepare<[string, string], { sha256: string }>(
@@ -80,7 +83,9 @@ export function evidenceShelf(
     commit({ evidenceId, manifest, ciphertextSha256, chunks }, about) {
       const at = Math.trunc(about.at)
       const cover = layer.begin(evidenceId, at)
-      const outcome = transact(db, (): 'stored' | 'already' => {
+      // What the one before has left to be done, if it came just now.
+      shortenLog(db)
+      const store = (): 'stored' | 'already' => {
         const before = known.get(evidenceId, evidenceId)
         if (before?.sha256 === ciphertextSha256) return 'already'
         if (before)
@@ -108,7 +113,9 @@ export function evidenceShelf(
         insertOutbox.run(sequence, at)
         audit.append('evidence-committed', { evidenceId, sequence, ciphertextSha256, bytes }, at)
         return 'stored'
-      })
+      }
+      // Once the log is synced, the evidence is on the disk: whoever waits for that shall not wait for twice as long.
+      const outcome = transact(db, store, afterwards)
       if (outcome === 'stored') marked()
       return outcome
     },

@@ -137,8 +137,19 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
     watchForDamage(db, notice)
     const outbox = outboxOf(db, { deviceId, audit, space, layer, deleteEvidence })
     const { blown: failed, guard } = createFuse()
+    const afterwards = (work: () => void): void => {
+      const guarded = guard({ work })
+      setImmediate(() => {
+        if (!db.open || failed.aborted) return
+        try {
+          guarded.work()
+        } catch {
+          // The fuse or `onDamage` has told of it; what was stored stands in the log.
+        }
+      })
+    }
     return {
-      evidence: guard(evidenceShelf(db, { audit, space, layer, marked: mark.note })),
+      evidence: guard(evidenceShelf(db, { audit, space, layer, marked: mark.note, afterwards })),
       outbox: guard(distrusting(outbox, notice)),
       holds: guard(holdsOf(db, audit, mark.note)),
       audit: guard(audit),
