@@ -177,7 +177,7 @@ export function transact<T>(
 ): T {
   return watched(db, () => {
     const result = db.transaction(work).immediate()
-    if (!db.inTransaction) moveLogOn(() => shortenLog(db))
+    moveLogOn(() => shortenLog(db))
     return result
   })
 }
@@ -200,9 +200,11 @@ export function watchForDamage(db: StoreDatabase, onDamage: (error: RoadveilErro
 }
 
 /**
- * Moves the log on where it has grown, but leaves its file the room that it has: on a full disk deletes need that. Throws coded errors.
+ * Moves the log on where it has grown, but leaves its file the room that it has: on a full disk deletes need that. Inside a
+ * transaction it does nothing. Throws coded errors.
  */
 export function shortenLog(db: StoreDatabase): void {
+  if (db.inTransaction) return
   watched(db, () => {
     const [state] = db.pragma('wal_checkpoint(NOOP)') as { log: number; checkpointed: number }[]
     if (state && state.log - state.checkpointed >= LOG_PAGES) checkpoint(db, 'PASSIVE')
