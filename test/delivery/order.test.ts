@@ -46,36 +46,39 @@ await t.test(
   },
 )
 
-await t.test('evidence goes on its way while the one before, which the city has, is still in the store', async (t) => {
-  const storedWhenSent = new Map<string, number>()
-  let street: Street | undefined
-  const noting: ConnectBroker = async (options, signal) => {
-    const connection = await connectBroker(options, signal)
-    return {
-      ...connection,
-      publish(topic, ...rest) {
-        const pending = street?.store.inventory.counts().pending ?? 0
-        if (topic.includes('/chunk/')) storedWhenSent.set(topic, pending)
-        return connection.publish(topic, ...rest)
-      },
-      [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+await t.test(
+  'evidence goes on its way while the one before, which the city has, is still in the store',
+  async (t) => {
+    const storedWhenSent = new Map<string, number>()
+    let street: Street | undefined
+    const noting: ConnectBroker = async (options, signal) => {
+      const connection = await connectBroker(options, signal)
+      return {
+        ...connection,
+        publish(topic, ...rest) {
+          const pending = street?.store.inventory.counts().pending ?? 0
+          if (topic.includes('/chunk/')) storedWhenSent.set(topic, pending)
+          return connection.publish(topic, ...rest)
+        },
+        [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+      }
     }
-  }
-  await using made = await setUpStreet(t.testdir(), { connect: noting })
-  street = made
-  const ids: string[] = []
-  for (let index = 0; index < 8; index++) ids.push((await made.commit(300)).evidenceId)
-  made.startCity()
-  made.startBox()
-  await until('everything is there', () => delivered(made))
-  t.same(arrived(made), ids)
-  const unsettled = [...storedWhenSent.values()].map((pending, index) => pending - (ids.length - index))
-  t.equal(unsettled.length, ids.length)
-  t.ok(
-    unsettled.some((count) => count > 0),
-    `more was in the store than was to be sent: ${unsettled.join(', ')}`,
-  )
-})
+    await using made = await setUpStreet(t.testdir(), { connect: noting })
+    street = made
+    const ids: string[] = []
+    for (let index = 0; index < 8; index++) ids.push((await made.commit(300)).evidenceId)
+    made.startCity()
+    made.startBox()
+    await until('everything is there', () => delivered(made))
+    t.same(arrived(made), ids)
+    const unsettled = [...storedWhenSent.values()].map((pending, index) => pending - (ids.length - index))
+    t.equal(unsettled.length, ids.length)
+    t.ok(
+      unsettled.some((count) => count > 0),
+      `more was in the store than was to be sent: ${unsettled.join(', ')}`,
+    )
+  },
+)
 
 await t.test('what the city left unanswered while it was away goes before what came later', async (t) => {
   await using street = await setUpStreet(t.testdir())

@@ -40,19 +40,22 @@ await t.test('what is next is found as fast in a long outbox as in a short one',
   t.end()
 })
 
-await t.test('the log is moved on when evidence is acknowledged, and does not grow with a burst of it', async (t) => {
-  const folder = t.testdir()
-  using store = openTestStore(folder)
-  const bytes = (suffix = ''): number => statSync(`${storeFileIn(folder)}${suffix}`).size
-  store.evidence.commit(sealedFixture(2_000_000), aboutAt(1000))
-  t.ok(bytes('-wal') > 2_000_000, 'it stands in the log')
-  t.ok(bytes() < 2_000_000, 'and there only')
-  await setImmediate()
-  t.ok(bytes() > 2_000_000)
-  for (let index = 0; index < 6; index++)
-    store.evidence.commit(sealedFixture(2_000_000), aboutAt(2000 + index))
-  t.ok(bytes('-wal') < 5_000_000, `the log has ${bytes('-wal')} bytes`)
-})
+await t.test(
+  'the log is moved on when evidence is acknowledged, and does not grow with a burst of it',
+  async (t) => {
+    const folder = t.testdir()
+    using store = openTestStore(folder)
+    const bytes = (suffix = ''): number => statSync(`${storeFileIn(folder)}${suffix}`).size
+    store.evidence.commit(sealedFixture(2_000_000), aboutAt(1000))
+    t.ok(bytes('-wal') > 2_000_000, 'it stands in the log')
+    t.ok(bytes() < 2_000_000, 'and there only')
+    await setImmediate()
+    t.ok(bytes() > 2_000_000)
+    for (let index = 0; index < 6; index++)
+      store.evidence.commit(sealedFixture(2_000_000), aboutAt(2000 + index))
+    t.ok(bytes('-wal') < 5_000_000, `the log has ${bytes('-wal')} bytes`)
+  },
+)
 
 await t.test('evidence is stored once, whoever asks how often', async (t) => {
   using store = openTestStore(t.testdir())

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connectBroker, DEFAULT_CONNECTION_TIMEOUTS } from '../../../src/protocol/connection.ts'
 import { chunkTopic, manifestTopic } from '../../../src/protocol/topics.ts'
 import type { SealedEvidence } from '../../../src/sealing/seal.ts'
@@ -42,16 +43,27 @@ export async function sendByMosquittoPub(
   }
 }
 
-/** One connection that waits for nothing but acknowledgements: as fast as the city can take it. */
-export async function sendByBareClient(all: readonly SealedEvidence[], { address }: Town): Promise<void> {
+/** Evidence ahead of what the city has stored: the broker drops what its queue has no room for. */
+const MOST_AHEAD = 100
+
+/** One connection that waits for no receipts, but acknowledgements: as fast as the city can take it. */
+export async function sendByBareClient(
+  all: readonly SealedEvidence[],
+  { address }: Town,
+  stored: () => number,
+): Promise<void> {
   const options = {
     ...{ address, clientId: NAMES.device, sessionExpirySeconds: 0, filters: [] },
     ...{ onMessage: async () => undefined, timeouts: DEFAULT_CONNECTION_TIMEOUTS },
   }
   await using connection = await connectBroker(options, new AbortController().signal)
-  const messages = all.flatMap(messagesOf).values()
+  const storedBefore = stored()
+  const evidence = all.entries()
   const send = async (): Promise<void> => {
-    for (const { topic, payload } of messages) await connection.publish(topic, Buffer.from(payload))
+    for (const [index, each] of evidence) {
+      while (index > stored() - storedBefore + MOST_AHEAD) await sleep(5)
+      for (const { topic, payload } of messagesOf(each)) await connection.publish(topic, Buffer.from(payload))
+    }
   }
   await Promise.all(Array.from({ length: 4 }, send))
 }

@@ -7,13 +7,17 @@ import { loadConfig } from '../../../src/config/load.ts'
 import type { BrokerAddress } from '../../../src/protocol/connection.ts'
 import { loadSigningKey } from '../../../src/sealing/keys.ts'
 import { type SealedEvidence, sealEvidence } from '../../../src/sealing/seal.ts'
-import { openStore } from '../../../src/store/open.ts'
 import { loadStoreKeys } from '../../../src/vault/keys.ts'
 import { startRoadveil } from '../../../test/cli/roadveil.ts'
 import { boxSettings } from '../../../test/support/box.ts'
 import { syntheticEvidence } from '../../../test/support/evidence.ts'
 import { startMosquitto, type TestBroker } from '../../../test/support/mosquitto.ts'
 import { usageOf } from '../process-tree.ts'
+import { storeBacklog } from './backlog.ts'
+import { noise } from './commit.ts'
+
+/** As long as the other evidence. */
+const NOISE_BYTES = 12_000
 
 export const NAMES = { site: 'bench-street', device: 'box-1' } as const
 
@@ -24,8 +28,8 @@ export interface Town extends AsyncDisposable {
   /** The box's certificate. */
   readonly address: BrokerAddress
   seal(): Promise<SealedEvidence>
-  /** Stores so much evidence while the vault does not run. */
-  fill(count: number): Promise<void>
+  /** Stores so much evidence while the vault does not run, and behind it as much noise as makes `count` of it: nobody is to see that. */
+  fill(real: number, count: number): Promise<void>
   /** Starts the vault; resolves when it answers, with the seconds that took. */
   startVault(): Promise<Vault>
   /** Starts the city; `stored` says how much it has stored. */
@@ -73,14 +77,11 @@ export async function setUpTown(directory: string): Promise<Town> {
       const evidence = syntheticEvidence({ ...NAMES, clipBytes: 300, pictureBytes: 300 })
       return sealEvidence(evidence, { signingKey, recipients: trial.recipients, sealedAt: Date.now() })
     },
-    async fill(count) {
+    async fill(real, count) {
       const { database: key } = loadStoreKeys(config, {})
       const { file, maxSizeMiB } = config.store
-      using store = openStore({ file, key, maxSizeMiB, deviceId: NAMES.device })
-      for (let left = count; left > 0; left--) {
-        const at = Date.now()
-        store.evidence.commit(await town.seal(), { camera: 'bus-stop', ruleId: 'rule', judgedAt: at, at })
-      }
+      const store = { file, key, maxSizeMiB, deviceId: NAMES.device }
+      await storeBacklog(store, count, async (index) => (index < real ? town.seal() : noise(NOISE_BYTES)))
     },
     async startVault() {
       const beganAt = performance.now()
