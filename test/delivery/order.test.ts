@@ -50,27 +50,25 @@ await t.test(
   'evidence goes on its way while the one before, which the city has, is still in the store',
   async (t) => {
     const storedWhenSent = new Map<string, number>()
-    let street: Street | undefined
     const noting: ConnectBroker = async (options, signal) => {
       const connection = await connectBroker(options, signal)
       return {
         ...connection,
         publish(topic, ...rest) {
-          const pending = street?.store.inventory.counts().pending ?? 0
+          const pending = street.store.inventory.counts().pending
           if (topic.includes('/chunk/')) storedWhenSent.set(topic, pending)
           return connection.publish(topic, ...rest)
         },
         [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
       }
     }
-    await using made = await setUpStreet(t.testdir(), { connect: noting })
-    street = made
+    await using street = await setUpStreet(t.testdir(), { connect: noting })
     const ids: string[] = []
-    for (let index = 0; index < 8; index++) ids.push((await made.commit(300)).evidenceId)
-    made.startCity()
-    made.startBox()
-    await until('everything is there', () => delivered(made))
-    t.same(arrived(made), ids)
+    for (let index = 0; index < 8; index++) ids.push((await street.commit(300)).evidenceId)
+    street.startCity()
+    street.startBox()
+    await until('everything is there', () => delivered(street))
+    t.same(arrived(street), ids)
     const unsettled = [...storedWhenSent.values()].map((pending, index) => pending - (ids.length - index))
     t.equal(unsettled.length, ids.length)
     t.ok(

@@ -85,7 +85,9 @@ async function measureBox(town: Town, stored: () => number, seen: (mb: number) =
   const before = stored()
   const vault = await town.startVault()
   const beganAt = performance.now()
-  await arrive(stored, before + deliver, () => seen(vault.memoryMb()))
+  await arrive(stored, before + deliver, () => {
+    seen(vault.memoryMb())
+  })
   const rate = ((stored() - before) * 1000) / (performance.now() - beganAt)
   while ((await vault.outbox()) > count - deliver) await sleep(20)
   await vault.stop()
@@ -108,7 +110,7 @@ async function measureOther(
 }
 
 /** Waits until so much is stored. */
-async function arrive(stored: () => number, goal: number, look = (): void => undefined): Promise<void> {
+async function arrive(stored: () => number, goal: number, look: () => void = () => undefined): Promise<void> {
   let [last, lookAt] = [stored(), 0]
   for (let movedAt = performance.now(); stored() < goal; await sleep(5)) {
     const now = performance.now()
