@@ -111,8 +111,8 @@ async function measureOther(
 
 /** Waits until so much is stored. */
 async function arrive(stored: () => number, goal: number, look: () => void = () => undefined): Promise<void> {
-  let [last, lookAt] = [stored(), 0]
-  for (let movedAt = performance.now(); stored() < goal; await sleep(5)) {
+  let [last, movedAt, lookAt] = [stored(), performance.now(), 0]
+  while (stored() < goal) {
     const now = performance.now()
     if (stored() > last) [last, movedAt] = [stored(), now]
     if (now - movedAt > STALLED_MS) throw new Error(`only ${last} of ${goal} arrived`)
@@ -121,6 +121,7 @@ async function arrive(stored: () => number, goal: number, look: () => void = () 
       look()
       lookAt = now + 500
     }
+    await sleep(5)
   }
 }
 
