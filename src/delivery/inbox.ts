@@ -21,6 +21,8 @@ export interface Inbox {
   setAside(entry: OutboxEntry): void
   /** What was set aside and the city has asked for meanwhile. */
   askedFor(): readonly OutboxEntry[]
+  /** Nothing was heard of the city during a whole try, or ever. */
+  isCityAway(): boolean
   state(): { readonly settled: number; readonly refusedReceipts: number }
 }
 
@@ -122,6 +124,7 @@ export function createInbox(deps: {
         const last = tried.get(evidenceId)
         return last?.isAside ? [last.entry] : []
       }),
+    isCityAway: () => isSilent,
     state: () => ({ settled, refusedReceipts }),
   }
 }

@@ -19,7 +19,7 @@ const LANES = 4
 const SIDE_LANES = 2
 /** Tries that the city may leave unanswered before the evidence is set aside. */
 const MAX_SILENT_TRIES = 3
-/** Connections that may break in a row while the same evidence is being sent in order, before it is believed to be why. */
+/** Connections that may break in a row while the same evidence is being sent, before it is believed to be why. */
 const MAX_BREAKS = 3
 
 /** Rounds through the outbox: what is due is delivered, what fails is set aside for a while, what the city confirms is settled. */
@@ -94,7 +94,8 @@ export function createRounds(deps: {
     if (unacknowledged === 0 || chunks > 0) return void breaks.delete(evidenceId)
     const count = (breaks.get(evidenceId) ?? 0) + 1
     breaks.set(evidenceId, count)
-    if (count < (place === ASIDE ? 1 : MAX_BREAKS)) return
+    // Of what was set aside one is enough, but while the city is away it holds nothing up, and was most likely set aside for that.
+    if (count < (place === ASIDE && !inbox.isCityAway() ? 1 : MAX_BREAKS)) return
     breaks.delete(evidenceId)
     const message = `the connection broke ${count} times in a row while this evidence was sent`
     note(entry, place, new RoadveilError('ERR_BROKER_HANGS_UP', message))
@@ -117,6 +118,7 @@ export function createRounds(deps: {
       place.leave('settled')
       await setImmediate()
       inbox.settle(receipt)
+      breaks.delete(entry.evidenceId)
       lastErrorCode = undefined
       return false
     } catch (error) {
