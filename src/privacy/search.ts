@@ -20,7 +20,7 @@ export interface Detectors {
 }
 
 /** Low on purpose: a false mask costs a patch of grey, a missed face a person's privacy. */
-const MIN_SCORES = { plate: 0.5, face: 0.4 }
+const MIN_SCORES = { plate: 0.55, face: 0.45 }
 const MIN_OBJECT_SCORE = 0.3
 
 /** The whole picture is looked at in these widths; parts of it are looked at closer. */
@@ -69,7 +69,7 @@ export const STILL_LOOKS: Looks = {
   far: true,
   whole: ['double', 'full', 'half'],
   vehicles: 'all',
-  minScores: { plate: 0.55, face: 0.52 },
+  minScores: { plate: 0.6, face: 0.55 },
 }
 
 /**
