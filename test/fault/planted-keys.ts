@@ -29,7 +29,8 @@ export function plantTrial(planted: Planted, { box, city, broker, authority }: T
 function secretIn(bytes: Buffer): Buffer {
   const text = bytes.toString('latin1')
   if (!/^[\x20-\x7e\r\n]*$/.test(text)) return bytes
-  const lines = text.split(/\r?\n/).filter((line) => line !== '' && !/^(#|-----)/.test(line))
+  // A line of JSON may hold an armoured file, of which the last line is the same in all.
+  const lines = text.split(/\r?\n|\\n/).filter((line) => line !== '' && !/^(#|-----)/.test(line))
   // The end of a PKCS #8 body is the key; its beginning says only of what kind it is.
   const longest = lines.reduce((a, b) => (b.length > a.length ? b : a), '')
   return Buffer.from(longest.slice(-40))
