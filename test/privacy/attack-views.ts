@@ -1,6 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import sharp from 'sharp'
-import type { RawFrame, RedactedImage } from '../../src/domain/frame.ts'
+import {
+  type RawFrame,
+  type RawVideoFrame,
+  type RedactedImage,
+  rawVideoFrame,
+  videoFrameBytes,
+} from '../../src/domain/frame.ts'
 import type { Region } from '../../src/domain/evidence.ts'
 import type { Box } from '../../src/domain/geometry.ts'
 import { openClipEncoder } from '../../src/evidence/clip.ts'
@@ -47,6 +53,29 @@ async function throughClip(images: readonly RedactedImage[]): Promise<Picture[]>
   )
   const size = 3 * width * height
   return images.map((_, i) => ({ width, height, planes: bytes.subarray(i * size, (i + 1) * size) }))
+}
+
+/** The frame as a video has it: brightness, and colours of half the width and height, by BT.709 in limited range. */
+export function asVideo(frame: RawFrame): RawVideoFrame {
+  const { width, height, sequence, capturedAt } = frame
+  const size = { width, height }
+  const whole = width * height
+  const half = (width / 2) * (height / 2)
+  const planes = new Uint8Array(videoFrameBytes(size))
+  const mixed = (at: number, [green, blue, red]: readonly number[], offset: number): number =>
+    offset +
+    (green ?? 0) * (frame.planes[at] ?? 0) +
+    (blue ?? 0) * (frame.planes[whole + at] ?? 0) +
+    (red ?? 0) * (frame.planes[2 * whole + at] ?? 0)
+  for (let at = 0; at < whole; at++) planes[at] = Math.round(mixed(at, [0.6142, 0.062, 0.1826], 16))
+  for (let y = 0, to = whole; y < height; y += 2) {
+    for (let x = 0; x < width; x += 2, to++) {
+      const at = y * width + x
+      planes[to] = Math.round(mixed(at, [-0.3386, 0.4392, -0.1006], 128))
+      planes[to + half] = Math.round(mixed(at, [-0.3989, -0.0403, 0.4392], 128))
+    }
+  }
+  return rawVideoFrame({ format: 'yuv420p', sequence, capturedAt, ...size, planes })
 }
 
 /** The images as the clip of an evidence. */

@@ -1,12 +1,13 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { toRgb } from '../../src/anonymize/rgb.ts'
 import { type RawFrame, type RedactedImage, rawFrame } from '../../src/domain/frame.ts'
 import { encodeJpeg } from '../../src/evidence/still.ts'
-import { STYLES, type Style, redactFrame } from '../../src/privacy/redact.ts'
-import { type Patch, blur } from './attack-images.ts'
+import { STYLES, type Style, redactFrame, redactVideoFrame } from '../../src/privacy/redact.ts'
+import { type Patch, type Picture, blur } from './attack-images.ts'
 import { SIZES, lasting, match } from './attack-matching.ts'
 import { SINGLES, attackPlates, likelihood, score } from './attack-plates.ts'
 import { type Target, attackScene } from './attack-scene.ts'
-import { VIEWS, encodeClip, lookThrough, mosaic, redraw, regionsOf } from './attack-views.ts'
+import { VIEWS, asVideo, encodeClip, lookThrough, mosaic, redraw, regionsOf } from './attack-views.ts'
 import { chanceOf } from './chance.ts'
 
 /**
@@ -121,33 +122,51 @@ await t.test(
   },
 )
 
-const ATTACKS = STYLES.length * VIEWS.length
+/** With those on videos. */
+const ATTACKS = STYLES.length * (VIEWS.length + 1)
+
+/** Nothing that is seen in the pictures, one a frame, is more than chance. */
+async function expectChance(
+  t: Test,
+  pictures: readonly Picture[],
+  { view, moments }: { readonly view: string; readonly moments: readonly number[] },
+): Promise<void> {
+  const attacks = await attackPlates(plates, pictures, moments)
+  for (const attack of attacks) {
+    const found = score(attack, plates)
+    const likely = likelihood(found)
+    const told = `${found.right} of ${found.all} letters right, ${(100 * found.chance).toFixed(1)} % by chance`
+    t.equal(found.exact, 0, `no plate is read: ${view}, ${attack.name}`)
+    t.ok(likely > SIGNIFICANCE / ATTACKS / attacks.length, `${view}, ${attack.name}: ${told}`)
+  }
+  for (const kind of ['plate', 'face'] as const) {
+    const wanted = lasting(kind === 'plate' ? plates : faces)
+    for (const size of SIZES[kind]) {
+      const right = match(wanted, frames, pictures, size)
+      const likely = chanceOf(Math.floor(right), wanted.length, 1 / wanted.length)
+      t.ok(
+        likely > SIGNIFICANCE / ATTACKS / (2 * SIZES[kind].length),
+        `${view}, ${right.toFixed(1)} of ${wanted.length} known again at ${size.join('x')}: ${kind}`,
+      )
+    }
+  }
+}
 
 for (const style of STYLES) {
   await t.test(`nobody reads or knows again what ${style} hides`, TIME, async (t) => {
     const images = hideAll(style)
     for (const view of VIEWS) {
-      const pictures = await lookThrough(view, images)
       // A city gets a clip of all frames, and a still or a plate picture of few.
-      const attacks = await attackPlates(plates, pictures, view === 'clip' ? everyFrame : SINGLES)
-      for (const attack of attacks) {
-        const found = score(attack, plates)
-        const likely = likelihood(found)
-        const told = `${found.right} of ${found.all} letters right, ${(100 * found.chance).toFixed(1)} % by chance`
-        t.equal(found.exact, 0, `no plate is read: ${view}, ${attack.name}`)
-        t.ok(likely > SIGNIFICANCE / ATTACKS / attacks.length, `${view}, ${attack.name}: ${told}`)
-      }
-      for (const kind of ['plate', 'face'] as const) {
-        const wanted = lasting(kind === 'plate' ? plates : faces)
-        for (const size of SIZES[kind]) {
-          const right = match(wanted, frames, pictures, size)
-          const likely = chanceOf(Math.floor(right), wanted.length, 1 / wanted.length)
-          t.ok(
-            likely > SIGNIFICANCE / ATTACKS / (2 * SIZES[kind].length),
-            `${view}, ${right.toFixed(1)} of ${wanted.length} known again at ${size.join('x')}: ${kind}`,
-          )
-        }
-      }
+      const moments = view === 'clip' ? everyFrame : SINGLES
+      await expectChance(t, await lookThrough(view, images), { view, moments })
     }
+  })
+
+  await t.test(`nor what ${style} hides in a video that is not evidence`, TIME, async (t) => {
+    const pictures = frames.map((frame, i) => {
+      const hidden = redactVideoFrame(asVideo(frame), regionsOf(frame, i, targets), style)
+      return toRgb({ ...asVideo(frame), planes: hidden.planes }, 'bt709')
+    })
+    await expectChance(t, pictures, { view: 'video', moments: everyFrame })
   })
 }
