@@ -17,12 +17,12 @@ results=$(mktemp) noise=$(mktemp)
 trap 'rm -f "$results" "$noise"' EXIT
 status=0
 # Not to the terminal itself: programs of tests make what they write to non-blocking, and others' output to it is cut short.
-tap --reporter=tap 2>"$noise" | tee "$results" | grep -E --line-buffered '^(not )?ok ' || status=$?
+tap --reporter=tap 2>"$noise" | tee "$results" | grep -aE --line-buffered '^(not )?ok ' || status=$?
 if [ "$status" -ne 0 ]; then
-  grep -E -A 40 '^ *not ok ' "$results" || true
+  grep -aE -A 40 '^ *not ok ' "$results" || true
   tail -n 100 "$noise"
 fi
-count() { grep -cE "$1" "$results" || true; }
+count() { grep -acE "$1" "$results" || true; }
 # Assertions stand two levels deep: file, titled test, assertion.
 passed=$(count '^ {4}ok [0-9]+ - ')
 failed=$(count '^ {4}not ok [0-9]+ - ')
