@@ -82,10 +82,14 @@ export function createInbox(deps: {
     if (entry && entry.ciphertextSha256 !== receipt.ciphertextSha256) {
       throw new RoadveilError('ERR_RECEIPT_MISMATCH', 'a receipt names another ciphertext than the one sent')
     }
-    const mailbox = hear() ? undefined : mailboxes.get(evidenceId)
-    if (mailbox) mailbox.put(receipt)
+    const own = mailboxes.get(evidenceId)
+    if (status === 'rejected') {
+      // Before all are called back: it ends its try, and nothing else would remember it.
+      own?.put(receipt)
+      hear()
+    } else if (!hear() && own) own.put(receipt)
     else if (status === 'stored' || status === 'duplicate') settle(receipt)
-    else if (status === 'incomplete' && entry) requests.set(evidenceId, receipt)
+    else if (entry) requests.set(evidenceId, receipt)
     deps.wake()
   }
 

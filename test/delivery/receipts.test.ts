@@ -118,7 +118,7 @@ await t.test('evidence that never gets through does not hold up the others', asy
   street.store.evidence.commit(await street.seal({ site: 'elsewhere' }), about)
   const good = [await street.commit(), await street.commit(), await street.commit()]
   street.startCity()
-  const { forwarder } = street.startBox({ answerMs: 200 })
+  const { forwarder } = street.startBox()
   await until('the good ones are there', () => forwarder.state().settled === good.length)
   t.strictSame(
     new Set(street.stored.map(({ evidenceId }) => evidenceId)),
