@@ -20,8 +20,8 @@ const TIMING: DeliveryTiming = {
   // No evidence is at fault here: none may be passed, however long a slow machine needs to mend a link.
   patienceMs: 30_000,
 }
-/** Between two faults of the links once the broker is back. */
-const FLAP_MS = { least: 200, most: 2000 }
+/** Between two faults of the links once the broker is back: long enough for something to get through on a slow machine. */
+const FLAP_MS = { least: 600, most: 3000 }
 /** Of a flat memory: what a garbage collector leaves lying about. */
 const MOST_GROWTH_BYTES = 24 * 2 ** 20
 const DELIVERED_WITHIN_MS = 900_000
