@@ -23,8 +23,9 @@ export interface Condition {
   }[]
   /** How the networks did on the built-in clip; undefined until vision has said it. */
   readonly selftest: 'running' | 'passed' | 'failed' | undefined
-  /** The networks on the disk, compared with the manifest that pins them. */
-  readonly models: readonly { readonly file: string; readonly state: 'ok' | 'missing' | 'wrong' }[]
+  /** The networks on the disk, compared with the manifest that pins them; undefined where that cannot be read. */
+  readonly models:
+    readonly { readonly file: string; readonly state: 'ok' | 'missing' | 'wrong' }[] | undefined
   /** Violations of which nothing was kept because a frame could not be checked. */
   readonly uncheckedRedactions: number
   /** Violations of which nothing was kept because something was found again after redaction. */
@@ -142,6 +143,7 @@ function judgeRecords({ auditFault, key }: Condition): Warning[] {
 
 /** Also for a look without a running vault. */
 export function judgeModels({ models }: Pick<Condition, 'models'>): Warning[] {
+  if (!models) return [warning('ERR_MODEL_MANIFEST', 'the manifest of the networks cannot be read')]
   return models.flatMap(({ file, state }) => {
     if (state === 'ok') return []
     return state === 'wrong'

@@ -3,7 +3,7 @@ import type { VaultStatus } from '../channel/control-messages.ts'
 import type { Config } from '../config/config.ts'
 import type { Forwarder } from '../delivery/forwarder.ts'
 import { loadModelSource } from '../models/source.ts'
-import { modelStates } from '../models/states.ts'
+import { type ModelState, modelStates } from '../models/states.ts'
 import { type EpochMs, iso } from '../domain/frame.ts'
 import { readExpiry } from '../health/certificate.ts'
 import { readClockState } from '../health/clock.ts'
@@ -54,7 +54,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       vision: { connected: board.vision !== undefined },
       cameras,
       selftest: board.latest?.selftest,
-      models: await modelStates(await loadModelSource()),
+      models: await readModels(),
       unverifiedRedactions: board.latest?.counts.unverifiedRedactions ?? 0,
       uncheckedRedactions: board.latest?.counts.uncheckedRedactions ?? 0,
       broker: { connected: delivery.connected, code: delivery.lastErrorCode ?? null },
@@ -112,6 +112,13 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
     clock,
     warnings,
   }
+}
+
+/** A damaged release must not keep the box from saying how it is. */
+async function readModels(): Promise<readonly ModelState[] | undefined> {
+  return loadModelSource()
+    .then(modelStates)
+    .catch(() => undefined)
 }
 
 function isoOrNull(at: EpochMs | null | undefined): string | null {

@@ -32,6 +32,7 @@ await t.test('each trouble has its code, its cause and what to do', async (t) =>
       'ERR_MESSAGE_TOO_LARGE',
       /2 evidence/,
     ],
+    [{ models: undefined }, 'ERR_MODEL_MANIFEST', /manifest/],
     [{ models: [{ file: 'plates.onnx', state: 'wrong' }] }, 'ERR_MODEL_HASH', /plates.onnx is not/],
     [{ models: [{ file: 'plates.onnx', state: 'missing' }] }, 'ERR_MODEL_MISSING', /plates.onnx is missing/],
     [{ unverifiedRedactions: 2 }, 'ERR_REDACTION_UNVERIFIED', /2 violations.*again/],
