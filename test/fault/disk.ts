@@ -2,7 +2,11 @@ import { execFile } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+
+/** Suites beside this one read every new temporary file, these too, and a file that is being read keeps its disk busy. */
+const BUSY_MS = 60_000
 
 const run = promisify(execFile)
 
@@ -34,7 +38,25 @@ export async function mountDisk(
   return {
     folder,
     async [Symbol.asyncDispose]() {
-      await run('umount', [folder])
+      await unmount(folder)
     },
+  }
+}
+
+async function unmount(folder: string): Promise<void> {
+  const end = performance.now() + BUSY_MS
+  for (;;) {
+    try {
+      await run('umount', [folder])
+      return
+    } catch (error) {
+      if (performance.now() < end) {
+        await sleep(100)
+        continue
+      }
+      // Gone from its place at least, so that the folder can be removed.
+      await run('umount', ['--lazy', folder])
+      throw error
+    }
   }
 }

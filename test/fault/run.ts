@@ -49,11 +49,16 @@ export async function runSuite(
     const hits = [...(await planted.search([folder])), ...(await watch.search(planted))]
     for (const hit of hits) tally.harm('leaked', hit)
   } catch (error) {
-    tally.harm('broken', error instanceof Error ? (error.stack ?? error.message) : String(error))
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+    tally.harm('broken', inWords(error))
   }
+  await rm(folder, { recursive: true, force: true }).catch((error: unknown) =>
+    tally.harm('broken', inWords(error)),
+  )
   return row()
+}
+
+function inWords(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 /** The table of all rows, one line a suite. */
