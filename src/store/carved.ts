@@ -97,13 +97,19 @@ export function carve(file: string, key: Buffer): Carved {
   const open = salt ? pageOpener(key, salt) : () => undefined
   const wal = existsSync(`${file}-wal`) ? readFileSync(`${file}-wal`) : Buffer.alloc(0)
   const inWal = wal.length > 0 ? pagesInWal(wal) : new Map<number, Buffer>()
-  const pages = Math.max(Math.floor(statSync(file).size / PAGE_BYTES), 0, ...inWal.keys())
+  const inFile = Math.floor(statSync(file).size / PAGE_BYTES)
+  // One by one: a damaged log may name a page billions of pages behind the end.
+  const numbers = [
+    ...Array.from({ length: inFile }, (_, i) => i + 1),
+    ...[...inWal.keys()].filter((number) => number > inFile),
+  ]
   const found = new Map<string, Row[]>(Object.keys(SHAPES).map((table) => [table, []]))
   const chunks = new Map<number, Map<number, number>>()
-  let damagedPages = 0
+  // Those between that are in neither.
+  let damagedPages = Math.max(inFile, ...inWal.keys()) - numbers.length
 
   const read = pageReader(file, (bytes, number) => open(inWal.get(number) ?? bytes, number))
-  for (let number = 1; number <= pages; number++) {
+  for (const number of numbers) {
     const page = read(number)
     if (page) for (const cell of cellsOf(page, number)) take(cell, number)
     else damagedPages++

@@ -3,7 +3,7 @@ import { chmodSync, closeSync, existsSync, lstatSync, openSync, readSync } from 
 import { dirname } from 'node:path'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import { fileError, storeError } from './failure.ts'
-import { makeFolder, sync } from './sync.ts'
+import { makeFolder, rewrite, sync } from './sync.ts'
 
 export type StoreDatabase = Database.Database
 
@@ -61,8 +61,9 @@ export function openDatabase({ file, key, maxSizeMiB }: DatabaseFile): StoreData
   try {
     db = new Database(file, { timeout: LOCK_WAIT_MS })
     unlock(db, key)
+    lockAlone(db)
+    renewLog(file)
     setPragmas(db, maxSizeMiB)
-    // Where the last sync of an earlier process failed, the log seems written and may not be: its content is written anew.
     checkpoint(db, 'TRUNCATE')
     // SQLite syncs the folder as well, when it has made the log, but does not say when that fails.
     sync(dirname(file))
@@ -144,9 +145,28 @@ function rawKey(key: Buffer): Buffer {
   return Buffer.from(`x'${key.toString('hex')}'`, 'latin1')
 }
 
-function setPragmas(db: StoreDatabase, maxSizeMiB: number): void {
-  // These two before anything is read: they hold from the first page and the first lock on.
+/** Takes the lock for good, or throws that another process has it. */
+function lockAlone(db: StoreDatabase): void {
   db.pragma('locking_mode = EXCLUSIVE')
+  db.pragma('schema_version')
+}
+
+/**
+ * Writes the log that an earlier process has left once more, as it is. Where that process's last sync failed, the log reads as if it
+ * were written and is not on the disk; what is moved from it into the database must be there before, or a power cut in between
+ * leaves neither. Only for who has the lock.
+ */
+function renewLog(file: string): void {
+  try {
+    rewrite(`${file}-wal`)
+  } catch (error) {
+    const coded = fileError(error, 'the log of the store cannot be written')
+    // Where there is no room to write anew what is there, the log stays as it is.
+    if (!isRoadveilError(coded, 'ERR_STORE_FULL')) throw coded
+  }
+}
+
+function setPragmas(db: StoreDatabase, maxSizeMiB: number): void {
   db.pragma('auto_vacuum = INCREMENTAL')
   for (const [name, value] of PRAGMAS) db.pragma(`${name} = ${value}`)
   for (const [name, , expected] of PRAGMAS) {

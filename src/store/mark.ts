@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, constants, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { isRoadveilError } from '../errors.ts'
+import { fileError } from './failure.ts'
 
 /** How far a store has come, beside the database: a copy that is older, or a log that lost its end, is known by it. */
 export interface Standing {
@@ -15,7 +17,10 @@ export interface Standing {
 export interface Mark {
   /** undefined where there is none, or neither of its two copies is whole. */
   read(): Standing | undefined
-  /** On the disk when this returns. A disk that takes nothing now keeps the mark of before: it is only a second witness. */
+  /**
+   * On the disk when this returns. A disk that is full keeps the mark of before: it is only a second witness. Throws ERR_STORE_IO where
+   * the disk fails: nobody knows then what else of it is lost.
+   */
   write(standing: Standing): void
 }
 
@@ -54,8 +59,10 @@ export function markOf(file: string): Mark {
           closeSync(descriptor)
         }
         latest = copy
-      } catch {
-        // A full disk: what is stored is stored all the same.
+      } catch (error) {
+        const coded = fileError(error, 'the mark of the store cannot be written')
+        // What is stored is stored all the same.
+        if (!isRoadveilError(coded, 'ERR_STORE_FULL')) throw coded
       }
     },
   }

@@ -1,10 +1,39 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
+
+const PIECE_BYTES = 64 * 1024
 
 /** Brings what was written to a file, or the names in a folder, to the disk. */
 export function sync(path: string): void {
   const descriptor = openSync(path, 'r')
   try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Writes a file's own bytes over themselves, where there is one, and brings them to the disk: a sync that failed once does not try again. */
+export function rewrite(file: string): void {
+  if (!existsSync(file)) return
+  const piece = Buffer.alloc(PIECE_BYTES)
+  const descriptor = openSync(file, 'r+')
+  try {
+    for (let at = 0, read = 0; (read = readSync(descriptor, piece, 0, PIECE_BYTES, at)) > 0; at += read) {
+      for (let written = 0; written < read;)
+        written += writeSync(descriptor, piece, written, read - written, at + written)
+    }
     fsyncSync(descriptor)
   } finally {
     closeSync(descriptor)

@@ -182,10 +182,19 @@ await t.test('the file system keeps no half of a destroyed key that lay in a fil
   }
 })
 
+/** The bytes of a file system without what was never written to: most of it, and slow to search. */
+function written(image: Buffer): Buffer {
+  const empty = Buffer.alloc(1024)
+  const blocks = Array.from({ length: image.length / 1024 }, (_, i) =>
+    image.subarray(1024 * i, 1024 * (i + 1)),
+  )
+  return Buffer.concat(blocks.filter((block) => !block.equals(empty)))
+}
+
 function eraseOn(t: Test, disk: string, image: string): void {
   const search = (): Buffer => {
     execFileSync('sync', ['-f', disk])
-    return readFileSync(image)
+    return written(readFileSync(image))
   }
   const sealed = sealedFixture()
   let halves: Buffer[]

@@ -45,6 +45,29 @@ function missing(t: Test, root: string, disk: ReturnType<typeof diskAt>, steps: 
   return harms
 }
 
+/** Cuts the power after every write to the database until it is open, with some of what was not synced on the disk, and opens it. */
+function unopenable(root: string, disk: ReturnType<typeof diskAt>, steps: readonly Step[]): string[] {
+  const paths = new Map<number, string>()
+  const harms: string[] = []
+  let cuts = 0
+  for (const [index, step] of steps.entries()) {
+    disk.take(step)
+    if (step.kind === 'said') break
+    if (step.kind === 'opened') paths.set(step.fd, step.path)
+    if (step.kind !== 'wrote' || !/\.db$/.test(paths.get(step.fd) ?? '')) continue
+    const image = `${root}.image`
+    disk.cut(image, diceOf(++cuts))
+    try {
+      testStoreIn(image).open()[Symbol.dispose]()
+    } catch (error) {
+      harms.push(`after step ${index}: ${String(error)}`)
+    }
+    rmSync(image, { recursive: true })
+  }
+  if (cuts < 10) harms.push(`only ${cuts} writes`)
+  return harms
+}
+
 await t.test(
   'from its first moment on, what a store has acknowledged survives a power cut',
   { skip: lacking ?? false },
@@ -64,6 +87,8 @@ await t.test(
       'fsync:error=EIO:when=54',
       'pwrite64:error=EIO:when=180',
       'ftruncate:error=EIO:when=8',
+      // Of the mark beside the database.
+      'fdatasync:error=EIO:when=1',
     ]) {
       const root = t.testdir()
       const [steps = []] = await recordIn(root, [['2 12', inject]])
@@ -82,13 +107,16 @@ await t.test(
   { skip: lacking ?? false },
   async (t) => {
     const root = t.testdir()
-    const disk = diskAt(root, isBallast)
+    const [disk, torn] = [diskAt(root, isBallast), diskAt(root, isBallast)]
     const [failing = [], later = []] = await recordIn(root, [
-      ['1 8 storing', 'fsync:error=EIO:when=52'],
+      ['1 8 storing', 'fsync:error=EIO:when=44'],
       ['3 5 storing'],
     ])
     const fault = failing.find(({ kind }) => kind === 'fault')
     t.match(fault, { path: /-wal$/ }, 'the sync of a commit failed')
     t.same(missing(t, root, disk, [...failing, ...later]), [])
+
+    for (const step of failing) torn.take(step)
+    t.same(unopenable(root, torn, later), [], 'nor does what is moved into the database by halves harm it')
   },
 )

@@ -48,6 +48,14 @@ function flip(file: string, at: number): void {
   writeFileSync(file, bytes)
 }
 
+/** The frame in the middle of a log says that it is of the last page that there can be. */
+function misplaceFrame(wal: string): void {
+  const bytes = readFileSync(wal)
+  const frameBytes = 24 + PAGE
+  bytes.writeUInt32BE(0xffffffff, 32 + Math.floor(bytes.length / frameBytes / 2) * frameBytes)
+  writeFileSync(wal, bytes)
+}
+
 function isReadable(store: Store, { evidenceId, chunks, manifest }: SealedParts): boolean {
   return (
     chunks.every((chunk, i) => Buffer.from(store.outbox.chunk(evidenceId, i)).equals(chunk)) &&
@@ -154,31 +162,34 @@ await t.test(
   },
 )
 
-await t.test('a damaged log is found, and what was committed behind the damage is saved', async (t) => {
-  const folder = t.testdir()
-  const stored = [sealedFixture(60_000), sealedFixture(60_000), sealedFixture(60_000)]
-  {
-    using store = openTestStore(folder)
-    for (const sealed of stored) store.evidence.commit(sealed, aboutAt(START))
-    execFileSync('cp', ['-a', join(folder, 'store'), join(folder, 'cut')])
-  }
-  rmSync(join(folder, 'store'), { recursive: true })
-  execFileSync('mv', [join(folder, 'cut'), join(folder, 'store')])
-  const wal = `${storeFileIn(folder)}-wal`
+for (const [what, damage] of [
   // A page of the second evidence: to SQLite the log ends there.
-  flip(wal, Math.floor(statSync(wal).size * 0.5))
-  const log = keptLog()
-  using store = openSalvaging(folder, START + DAY, { logger: log })
-  const there = stored.filter(({ evidenceId }) =>
-    store.inventory.list().some((each) => each.evidenceId === evidenceId),
-  )
-  t.ok(
-    there.length >= 2 && there.every((sealed) => isReadable(store, sealed)),
-    `${there.length} of 3 are saved`,
-  )
-  t.equal((store.damage.setAsides()[0]?.lost.length ?? 0) + there.length, 3, 'each is saved or named')
-  t.match(log.lines, [{ level: 'error', message: /is damaged/ }, { message: 'the store is salvaged' }])
-})
+  ['a damaged log', (wal: string) => flip(wal, Math.floor(statSync(wal).size * 0.5))],
+  ['a log that names a page billions of pages behind the end', misplaceFrame],
+] as const)
+  await t.test(`${what} is found, and what was committed behind the damage is saved`, async (t) => {
+    const folder = t.testdir()
+    const stored = [sealedFixture(60_000), sealedFixture(60_000), sealedFixture(60_000)]
+    {
+      using store = openTestStore(folder)
+      for (const sealed of stored) store.evidence.commit(sealed, aboutAt(START))
+      execFileSync('cp', ['-a', join(folder, 'store'), join(folder, 'cut')])
+    }
+    rmSync(join(folder, 'store'), { recursive: true })
+    execFileSync('mv', [join(folder, 'cut'), join(folder, 'store')])
+    damage(`${storeFileIn(folder)}-wal`)
+    const log = keptLog()
+    using store = openSalvaging(folder, START + DAY, { logger: log })
+    const there = stored.filter(({ evidenceId }) =>
+      store.inventory.list().some((each) => each.evidenceId === evidenceId),
+    )
+    t.ok(
+      there.length >= 2 && there.every((sealed) => isReadable(store, sealed)),
+      `${there.length} of 3 are saved`,
+    )
+    t.equal((store.damage.setAsides()[0]?.lost.length ?? 0) + there.length, 3, 'each is saved or named')
+    t.match(log.lines, [{ level: 'error', message: /is damaged/ }, { message: 'the store is salvaged' }])
+  })
 
 await t.test('a log that a power cut tore at its end is no damage', async (t) => {
   const folder = t.testdir()
