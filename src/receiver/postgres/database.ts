@@ -1,5 +1,5 @@
 import { Pool, type PoolClient } from 'pg'
-import { isRoadveilError, RoadveilError } from '../../errors.ts'
+import { RoadveilError } from '../../errors.ts'
 import { loadSecret, type SecretSource } from '../../sealing/secret.ts'
 import { migrate } from './schema.ts'
 
@@ -62,15 +62,19 @@ export async function openDatabase(source: SecretSource): Promise<Database> {
       .map(([name, value]) => `-c ${name}=${value}`)
       .join(' '),
   })
-  // An idle connection that breaks is made again when it is needed.
+  // An idle connection that breaks is made again when it is needed; one in use says so at its next statement.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
 
   const transaction: Database['transaction'] = async (work) => {
     const client = await connected(pool)
     let broken = false
     try {
       const sql: Sql = async (text, values = []) => {
-        const { rows, rowCount } = await client.query<Record<string, unknown>>(text, [...values])
+        const asked = client.query<Record<string, unknown>>(text, [...values])
+        const { rows, rowCount } = await asked.catch((error: unknown) => {
+          throw databaseError(error)
+        })
         return { rows, rowCount: rowCount ?? 0 }
       }
       await sql('BEGIN')
@@ -78,8 +82,8 @@ export async function openDatabase(source: SecretSource): Promise<Database> {
       await sql('COMMIT')
       return result
     } catch (error) {
-      broken = !(isRoadveilError(error) && (await rolledBack(client)))
-      throw databaseError(error)
+      broken = !(await rolledBack(client))
+      throw error
     } finally {
       // The server rolls back what a connection leaves open.
       client.release(broken)
@@ -121,7 +125,7 @@ async function connected(pool: Pool): Promise<PoolClient> {
   try {
     return await pool.connect()
   } catch (error) {
-    throw databaseError(error, 'ERR_DATABASE_UNREACHABLE')
+    throw databaseError(error)
   }
 }
 
@@ -133,20 +137,20 @@ async function rolledBack(client: PoolClient): Promise<boolean> {
 }
 
 /** An error of the database in our words: its SQLSTATE or Node's code, never its text, which may quote values. */
-function databaseError(
-  error: unknown,
-  otherwise: 'ERR_DATABASE_UNREACHABLE' | 'ERR_DATABASE_FAILED' = 'ERR_DATABASE_FAILED',
-): unknown {
-  if (isRoadveilError(error) || !(error instanceof Error)) return error
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'none'
-  const options = { cause: error }
+function databaseError(cause: unknown): RoadveilError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no answer'
   // Class 28: who we are; 3D: no such database; 42501: no right to do it (PostgreSQL, appendix A).
   if (/^28|^3D|^42501$/.test(code)) {
-    return new RoadveilError('ERR_DATABASE_REFUSED', `the database refused the receiver (${code})`, options)
+    return new RoadveilError('ERR_DATABASE_REFUSED', `the database refused the receiver (${code})`, { cause })
   }
-  // Class 08: connection; 57P: shut down or starting; 53300: too many connections; E…: Node's.
-  if (/^08|^57P|^53300$|^E[A-Z_]+$/.test(code)) {
-    return new RoadveilError('ERR_DATABASE_UNREACHABLE', `the database cannot be reached (${code})`, options)
+  // Class 08: connection; 57P: shut down or starting; 53300: too many connections; E…: Node's. The driver gives none where a
+  // connection ended or the time to answer did.
+  if (/^08|^57P|^53300$|^E[A-Z_]+$|^no answer$/.test(code)) {
+    return new RoadveilError('ERR_DATABASE_UNREACHABLE', `the database cannot be reached (${code})`, {
+      cause,
+    })
   }
-  return new RoadveilError(otherwise, `the database did not do what it was asked (${code})`, options)
+  return new RoadveilError('ERR_DATABASE_FAILED', `the database did not do what it was asked (${code})`, {
+    cause,
+  })
 }

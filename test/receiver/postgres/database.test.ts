@@ -1,4 +1,5 @@
 import { chmodSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { openDatabase } from '../../../src/receiver/postgres/database.ts'
 import { postgresIsLacking, startPostgres } from '../../support/postgres.ts'
@@ -71,3 +72,23 @@ await t.test('what a transaction did is there as a whole or not at all', { skip 
   await database.transaction((sql) => sql(insert, ['box-1', 'b', Buffer.of(3)]))
   t.match(await postgres.query('SELECT key_id FROM roadveil.endorsements'), [{ key_id: 'b' }])
 })
+
+await t.test(
+  'a server that goes in the middle of a transaction is said so, and found again',
+  { skip },
+  async (t) => {
+    await using postgres = await startPostgres()
+    await using database = await openDatabase(writeSecret(t.testdir(), 'url', postgres.url))
+    await t.rejects(
+      database.transaction(async (sql) => {
+        await postgres.kill()
+        // The connection's end arrives while nothing is asked of it.
+        await setTimeout(100)
+        await sql('SELECT 1')
+      }),
+      { code: 'ERR_DATABASE_UNREACHABLE' },
+    )
+    await postgres.restart()
+    t.match(await database.transaction((sql) => sql('SELECT 1 AS one')), { rows: [{ one: 1 }] })
+  },
+)
