@@ -1,9 +1,8 @@
-import { isRoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { BrokerConnection } from '../protocol/connection.ts'
 import { CERTIFICATE_SLOTS } from '../protocol/limits.ts'
 import { certificateTopic, type Station } from '../protocol/topics.ts'
-import { pause } from '../waiting.ts'
+import { sendBeside } from './beside.ts'
 import type { DeliveryTiming } from './timing.ts'
 
 /** The purge certificates of the box. */
@@ -45,23 +44,15 @@ export function createCertificateSender(deps: {
   }
 
   return {
-    async run(connection, signal) {
-      while (!signal.aborted) {
-        let waitMs = timing.pollMs
-        try {
-          const after = through ?? Math.max(0, source.newest() - CERTIFICATE_SLOTS)
-          const last = await sendPage(connection, after)
-          through ??= last
-          // There may be more.
-          if (last > after) continue
-        } catch (error) {
-          if (!isRoadveilError(error)) throw error
-          if (connection.ended.aborted) return
-          logger.warn('the city gets no purge certificate', { error })
-          waitMs = timing.rejectedMs
-        }
-        await pause(waitMs, signal)
+    run(connection, signal) {
+      const send = async (): Promise<boolean> => {
+        const after = through ?? Math.max(0, source.newest() - CERTIFICATE_SLOTS)
+        const last = await sendPage(connection, after)
+        through ??= last
+        return last > after
       }
+      const refused = 'the city gets no purge certificate'
+      return sendBeside(connection, { send, refused, timing, logger }, signal)
     },
   }
 }

@@ -1,9 +1,8 @@
-import { isRoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { BrokerConnection, IncomingMessage } from '../protocol/connection.ts'
 import { ANSWER_EXPIRY_SECONDS } from '../protocol/limits.ts'
 import { answerTopic, commandTopic, type Station } from '../protocol/topics.ts'
-import { pause } from '../waiting.ts'
+import { sendBeside } from './beside.ts'
 import type { DeliveryTiming } from './timing.ts'
 
 /** A signed answer to a command. */
@@ -59,23 +58,14 @@ export function createCommandPost(deps: {
       waking.abort()
       return true
     },
-    async run(connection, signal) {
-      while (!signal.aborted) {
-        waking = new AbortController()
-        let until = AbortSignal.any([signal, waking.signal])
-        let waitMs = timing.pollMs
-        try {
-          await sendAll(connection)
-        } catch (error) {
-          if (!isRoadveilError(error)) throw error
-          if (connection.ended.aborted) return
-          logger.warn('the city gets no answer to a command', { error })
-          // What the broker refuses it refuses again, whatever else is answered.
-          until = signal
-          waitMs = timing.rejectedMs
-        }
-        await pause(waitMs, until)
+    run(connection, signal) {
+      const wakes = (): AbortSignal => (waking = new AbortController()).signal
+      const send = async (): Promise<boolean> => {
+        await sendAll(connection)
+        return false
       }
+      const refused = 'the city gets no answer to a command'
+      return sendBeside(connection, { send, refused, wakes, timing, logger }, signal)
     },
   }
 }

@@ -17,7 +17,7 @@ export interface TestBroker extends AsyncDisposable {
   restart(): Promise<void>
 }
 
-const START_MS = 10_000
+const START_MS = 60_000
 
 /** Sets up a trial in `directory` and starts its broker. */
 export async function startMosquitto(

@@ -80,7 +80,8 @@ export async function startPostgres(): Promise<TestPostgres> {
     started.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
     server = started
     await until('PostgreSQL answers', async () => {
-      if (started.exitCode !== null) throw new Error(`PostgreSQL ended: ${log}`)
+      if (started.exitCode !== null || started.signalCode !== null)
+        throw new Error(`PostgreSQL ended: ${log}`)
       return query('SELECT 1').then(
         () => true,
         () => false,
