@@ -1,5 +1,6 @@
 import sharp from 'sharp'
 import { type RawFrame, rawFrame } from '../domain/frame.ts'
+import { release } from '../domain/release.ts'
 import { RoadveilError } from '../errors.ts'
 import { planesOf } from '../evidence/still.ts'
 
@@ -37,7 +38,9 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true })
     const size = { width: info.width, height: info.height }
-    return { format, frame: rawFrame({ ...STANDING, ...size, planes: planesOf(data, info) }) }
+    const planes = planesOf(data, info)
+    await release(data)
+    return { format, frame: rawFrame({ ...STANDING, ...size, planes }) }
   } catch (cause) {
     if (cause instanceof RoadveilError) throw cause
     throw new RoadveilError('ERR_INPUT_UNREADABLE', 'the picture is damaged', { cause })

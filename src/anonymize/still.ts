@@ -1,4 +1,4 @@
-import type { RedactedImage } from '../domain/frame.ts'
+import { release } from '../domain/release.ts'
 import type { PathPoint } from '../domain/track.ts'
 import { RoadveilError } from '../errors.ts'
 import { encodeJpeg, encodePng } from '../evidence/still.ts'
@@ -6,12 +6,13 @@ import { readPlate } from '../plates/read.ts'
 import { type Findings, type FoundRegion, withMore } from '../privacy/findings.ts'
 import { type FramePlan, planRegions } from '../privacy/plan.ts'
 import { redactFrame } from '../privacy/redact.ts'
-import { STILL_LOOKS, searchFrame } from '../privacy/search.ts'
+import { STILL_LOOKS } from '../privacy/looks.ts'
+import { searchFrame } from '../privacy/search.ts'
 import { findLeaks } from '../privacy/verify.ts'
 import { findKeptVehicle } from './kept-still.ts'
 import { coverOf } from './leaks.ts'
 import type { Tools } from './options.ts'
-import { type Picture, decodePicture } from './picture.ts'
+import { decodePicture } from './picture.ts'
 import { drawPreview } from './preview.ts'
 import { type FrameRecord, type Verification, recordFrame } from './record.ts'
 
@@ -29,14 +30,14 @@ const ENCODERS = { jpeg: encodeJpeg, png: encodePng }
 
 /**
  * Hides every face and plate of a JPEG or PNG, then decodes what came out and searches it again. What is found then is hidden
- * as well, once. The input is decoded for each step anew, so that never more than a copy or two of a large picture is in memory.
+ * as well, once. The input is decoded for each step anew, so that never more than two copies of a large picture are in memory.
  *
  * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_INPUT_ANIMATED, ERR_INPUT_TOO_LARGE, ERR_REDACTION_UNCHECKED, and
  *   ERR_REDACTION_UNVERIFIED when something is still found after that
  */
 export async function anonymizeStill(input: Uint8Array, tools: Tools): Promise<AnonymizedStill> {
   const { options } = tools
-  const { findings, path, format } = await search(input, tools)
+  const { findings, path } = await search(input, tools)
   const planOf = (leaks: readonly FoundRegion[]): FramePlan => {
     const [plan] = planRegions([withMore(findings, leaks)], path, options)
     if (!plan) throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'the picture has no redaction plan')
@@ -44,12 +45,12 @@ export async function anonymizeStill(input: Uint8Array, tools: Tools): Promise<A
   }
 
   let plan = planOf([])
-  let bytes = await ENCODERS[format](await redact(input, plan, options))
+  let bytes = await redact(input, plan, options)
   const leaks = await searchAgain(bytes, plan, tools)
   const repaired = leaks.length > 0
   if (repaired) {
     plan = planOf(leaks)
-    bytes = await ENCODERS[format](await redact(input, plan, options))
+    bytes = await redact(input, plan, options)
     if ((await searchAgain(bytes, plan, tools)).length > 0)
       throw new RoadveilError(
         'ERR_REDACTION_UNVERIFIED',
@@ -57,7 +58,7 @@ export async function anonymizeStill(input: Uint8Array, tools: Tools): Promise<A
       )
   }
   // Outlines are drawn on what was verified: they must not decide what is found.
-  if (options.preview) bytes = await ENCODERS[format](outlined(await redact(input, plan, options), plan))
+  if (options.preview) bytes = await redact(input, plan, options, { outlines: true })
   const { width, height } = findings
   return {
     ...{ bytes, width, height },
@@ -70,22 +71,30 @@ export async function anonymizeStill(input: Uint8Array, tools: Tools): Promise<A
 interface Search {
   readonly findings: Findings
   readonly path: readonly PathPoint[]
-  readonly format: Picture['format']
 }
 
 async function search(input: Uint8Array, tools: Tools): Promise<Search> {
-  const { frame, format } = await decodePicture(input)
+  const { frame } = await decodePicture(input)
   const findings = await searchFrame(frame, tools.networks.detectors, STILL_LOOKS)
-  return { findings, path: await findKeptVehicle(frame, findings, tools), format }
+  const path = await findKeptVehicle(frame, findings, tools)
+  await release(frame.planes)
+  return { findings, path }
 }
 
+/** The picture with its regions destroyed, as a file of its format; with their outlines, where it is to be looked at. */
 async function redact(
   input: Uint8Array,
   { regions }: FramePlan,
   { style }: Tools['options'],
-): Promise<RedactedImage> {
-  const { frame } = await decodePicture(input)
-  return redactFrame(frame, regions, { style })
+  { outlines = false } = {},
+): Promise<Uint8Array> {
+  const { frame, format } = await decodePicture(input)
+  const image = redactFrame(frame, regions, { style })
+  await release(frame.planes)
+  if (outlines) drawPreview(image, regions)
+  const bytes = await ENCODERS[format](image)
+  await release(image.planes)
+  return bytes
 }
 
 /** Searches what anybody would get of a redacted picture. */
@@ -96,12 +105,9 @@ async function searchAgain(
 ): Promise<readonly FoundRegion[]> {
   const { frame } = await decodePicture(bytes)
   const kept = offenderPlate ? [offenderPlate.box] : []
-  return findLeaks(frame, regions, kept, networks.detectors, (picture, plate) =>
+  const leaks = await findLeaks(frame, regions, kept, networks.detectors, (picture, plate) =>
     readPlate(picture, plate, networks.plateText),
   )
-}
-
-function outlined(image: RedactedImage, { regions }: FramePlan): RedactedImage {
-  drawPreview(image, regions)
-  return image
+  await release(frame.planes)
+  return leaks
 }

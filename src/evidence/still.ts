@@ -6,10 +6,13 @@ sharp.concurrency(1)
 sharp.cache(false)
 
 const JPEG_QUALITY = 90
+/** To find the best codes, libjpeg keeps twice the picture's bytes; a larger picture is rather a larger file. */
+const MAX_PIXELS_OF_BEST_CODES = 12e6
 
 /** A still as JPEG, without metadata. */
 export async function encodeJpeg(image: RedactedImage): Promise<Uint8Array> {
-  return open(image).jpeg({ quality: JPEG_QUALITY, chromaSubsampling: '4:4:4' }).toBuffer()
+  const optimiseCoding = image.width * image.height <= MAX_PIXELS_OF_BEST_CODES
+  return open(image).jpeg({ quality: JPEG_QUALITY, chromaSubsampling: '4:4:4', optimiseCoding }).toBuffer()
 }
 
 /** A plate picture as PNG: small, and every pixel as it was. */

@@ -39,3 +39,8 @@ export function halve(frame: RawFrame): RawFrame {
   }
   return { ...frame, width, height, planes }
 }
+
+/** A very large frame at half its size, or less: what is looked at smaller anyway takes much memory to copy. */
+export function halveBelow(frame: RawFrame, side: number): RawFrame {
+  return Math.max(frame.width, frame.height) < side ? frame : halveBelow(halve(frame), side)
+}

@@ -34,10 +34,13 @@ const FAMILIES: readonly ObjectFamily[] = ['vehicle', 'cycle', 'person']
 const MIN_PERSON_PIXELS = 50
 const MIN_VEHICLE_PIXELS = 60
 
+/** A plate of which the network is less sure may be lettering or a lamp, and the true one elsewhere on the vehicle. */
+const SURE_PLATE_SCORE = 0.65
+
 /**
  * Decides what to hide in every frame of a clip. All frames are known at once, so everything is followed forwards and
  * backwards in time: what a detector misses in a frame stays hidden where it was, or moves with the person or vehicle it
- * belongs to. A person without any known face gets the head hidden, a bystander's vehicle without any known plate the part
+ * belongs to. A person without any known face gets the head hidden, a bystander's vehicle without a sure plate the part
  * where plates sit. Only the plate of the vehicle on `offenderPath` stays, and only in frames that leave no doubt.
  */
 export function planRegions(
@@ -97,7 +100,7 @@ function masked(box: Box): Box {
   return { x: x - MASK_MARGIN, y: y - MASK_MARGIN, w: w + 2 * MASK_MARGIN, h: h + 2 * MASK_MARGIN }
 }
 
-/** Heads and plate areas of persons and vehicles for which no face and no plate is known in this frame. */
+/** Heads and plate areas of persons and vehicles for which no face and no sure plate is known in this frame. */
 function inferred(
   owners: readonly Chain<Detection>[],
   offender: Offender | undefined,
@@ -130,8 +133,8 @@ function inferred(
       const head = { x: box.x, y: box.y - 0.02 * box.h, w: box.w, h: share * box.h }
       return [{ kind: 'head', box: head, source: 'inferred', score }]
     }
-    if (item.class === 'bicycle' || box.h * height < MIN_VEHICLE_PIXELS || knownIn('plate', box).length > 0)
-      return []
+    if (item.class === 'bicycle' || box.h * height < MIN_VEHICLE_PIXELS) return []
+    if (knownIn('plate', box).some(({ region }) => region.score >= SURE_PLATE_SCORE)) return []
     if (
       offender?.onPath.has(index) &&
       (owner === offender.chain || sameVehicle(owner, offender.chain, index))

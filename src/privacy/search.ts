@@ -1,9 +1,12 @@
 import { type Detection, familyOf } from '../domain/detection.ts'
 import type { RawFrame } from '../domain/frame.ts'
-import { type Box, type PixelBox, clip, grow, hull, iou } from '../domain/geometry.ts'
+import { type Box, type PixelBox, coverage, hull, iou } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
 import type { Findings, FoundRegion } from './findings.ts'
-import { halve } from './halve.ts'
+import { halve, halveBelow } from './halve.ts'
+import type { Looks } from './looks.ts'
+import { turn } from './mirror.ts'
+import { FULL_WIDTH, OVERVIEW_WIDTH, closerLooks, doubleLooks, fullLook, pixels, whole } from './parts.ts'
 
 /** The networks that search full-size frames, as detection/ makes them. */
 export interface Detectors {
@@ -19,19 +22,7 @@ export interface Detectors {
   }
 }
 
-/** Low on purpose: a false mask costs a patch of grey, a missed face a person's privacy. */
-const MIN_SCORES = { plate: 0.55, face: 0.45 }
 const MIN_OBJECT_SCORE = 0.3
-
-/** The whole picture is looked at in these widths; parts of it are looked at closer. */
-const OVERVIEW_WIDTH = 960
-const FULL_WIDTH = 1920
-/** A person's upper part is brought to about this many pixels, and the offender's vehicle to that many. */
-const PERSON_LOOK_PIXELS = 192
-const VEHICLE_LOOK_PIXELS = 512
-const MAX_ENLARGEMENT = 3
-/** Of tiles, so that what lies on the edge of one is whole in the next. */
-const TILE_OVERLAP = 0.1
 
 /** Far objects are small: they are searched in overlapping halves of the picture's longer side, in shares of it. */
 const HALVES = {
@@ -45,53 +36,8 @@ const HALVES = {
   ],
 } as const
 
-/**
- * Which costly looks a frame gets. Every frame is searched for persons and vehicles, every person in it closely for a face
- * and the offender closely for its plate. The other looks come in turns: what one frame shows is followed into its
- * neighbours, on the person or vehicle that it belongs to.
- */
-export interface Looks {
-  /** Persons and vehicles far away. */
-  readonly far: boolean
-  /** The whole picture for faces and plates: at full size, at half for those that are large enough for it, at double for the small. */
-  readonly whole: readonly ('double' | 'full' | 'half')[]
-  /** Whose vehicle is looked at closely for its plate. */
-  readonly vehicles: 'offender' | 'all'
-  /** From which scores on something is hidden. */
-  readonly minScores: { readonly plate: number; readonly face: number }
-}
-
-/**
- * For a picture that stands alone: no other frame shows what this one hides. More looks find more, and more that is none: from
- * these scores on 99 % of the validation sets' faces are hidden, with about three masks for each.
- */
-export const STILL_LOOKS: Looks = {
-  far: true,
-  whole: ['double', 'full', 'half'],
-  vehicles: 'all',
-  minScores: { plate: 0.6, face: 0.55 },
-}
-
-/**
- * The looks of the n-th frame of a clip: the whole picture at least about every 0.4 s, at full size every 0.8 s, since in a
- * longer time things move too far to be followed.
- *
- * @param fps of the clip
- */
-export function looksAt(index: number, fps: number): Looks {
-  const every = (seconds: number, most: number): number =>
-    Math.min(most, Math.max(1, Math.round(seconds * fps)))
-  const turn = every(0.4, 2)
-  const longTurn = every(0.8, 4)
-  const whole = index % longTurn === 0 ? (['full'] as const) : index % turn === 0 ? (['half'] as const) : []
-  // Not in the same frames, so that the work is even; the first frame has nothing to be followed from.
-  return {
-    far: index === 0 || index % longTurn === longTurn >> 1,
-    whole,
-    vehicles: 'offender',
-    minScores: MIN_SCORES,
-  }
-}
+/** Upside down the picture is looked at in these shares of the full look's size. */
+const TURNED_SIZES = [1, 2 / 3]
 
 /**
  * Searches one full-size frame for everything that redaction must know.
@@ -108,20 +54,20 @@ export async function searchFrame(
   try {
     const overview = frame.width > OVERVIEW_WIDTH ? halve(frame) : frame
     const objects = await detectors.objects.detectIn(overview, whole(overview))
+    const cut: Detection[] = []
     if (looks.far) {
       for (const part of HALVES[frame.width >= frame.height ? 'landscape' : 'portrait'])
-        objects.push(...(await detectors.objects.detectIn(overview, pixels(overview, part))))
+        for (const found of await detectors.objects.detectIn(overview, pixels(overview, part)))
+          (isCut(found.box, part) ? cut : objects).push(found)
     }
-    const sure = merge(
-      objects.filter(({ score }) => score >= MIN_OBJECT_SCORE),
-      (a, b) => familyOf(a.class) === familyOf(b.class),
-    )
-    const look = (picture: RawFrame, part: PixelBox, scale: number): Promise<FoundRegion[]> =>
+    const sure = mergeObjects(objects, cut)
+    const look: LookAt = (picture, part, scale) =>
       detectors.regions.detect(picture, part, scale, looks.minScores)
     const regions: FoundRegion[] = []
     for (const size of looks.whole) {
       if (size === 'half')
         regions.push(...(await look(overview, whole(overview), Math.min(1, OVERVIEW_WIDTH / overview.width))))
+      else if (size === 'turned') regions.push(...(await turnedLooks(frame, look)))
       else
         for (const { part, scale } of size === 'full' ? [fullLook(frame)] : doubleLooks(frame))
           regions.push(...(await look(frame, part, scale)))
@@ -142,59 +88,22 @@ export async function searchFrame(
   }
 }
 
-/** A part of a frame, to be looked at in `scale` times its size. */
-interface Look {
-  readonly part: PixelBox
-  readonly scale: number
-}
+/** A look at a part of a picture, in `scale` times its size. */
+type LookAt = (picture: RawFrame, part: PixelBox, scale: number) => Promise<FoundRegion[]>
 
-/** Small pictures are looked at in up to twice their size, and of very large ones no more than a network can take. */
-function fullLook(frame: RawFrame): Look {
-  const longer = Math.max(frame.width, frame.height)
-  const scale =
-    longer < OVERVIEW_WIDTH ? Math.min(2, OVERVIEW_WIDTH / longer) : Math.min(1, FULL_WIDTH / longer)
-  return { part: whole(frame), scale }
-}
-
-/** Twice the size of the full look, in overlapping tiles that a network can take. */
-function doubleLooks(frame: RawFrame): Look[] {
-  const scale = 2 * fullLook(frame).scale
-  const columns = spans(frame.width, FULL_WIDTH / scale)
-  const rows = spans(frame.height, FULL_WIDTH / scale)
-  return rows.flatMap((row) =>
-    columns.map((column) => ({ part: { x: column.at, y: row.at, w: column.size, h: row.size }, scale })),
-  )
-}
-
-/** Divides a side into the fewest equal spans of at most `most` pixels that overlap by `TILE_OVERLAP` of themselves. */
-function spans(side: number, most: number): { readonly at: number; readonly size: number }[] {
-  if (side <= most) return [{ at: 0, size: side }]
-  const count = Math.ceil((side - TILE_OVERLAP * most) / (most * (1 - TILE_OVERLAP)))
-  const size = Math.min(side, Math.floor(most))
-  return Array.from({ length: count }, (_, i) => ({
-    at: Math.floor(((side - size) * i) / (count - 1)),
-    size,
-  }))
-}
-
-/** Every person's upper part, and the offender's vehicle or all. */
-function closerLooks(
-  frame: RawFrame,
-  objects: readonly Detection[],
-  vehicles: 'all' | Box | undefined,
-): Look[] {
-  const looks = objects.flatMap(({ box, class: kind }) => {
-    if (kind === 'person') {
-      // Of who is close the picture shows little more than a head, in a box as wide as high.
-      const h = Math.min(box.h, Math.max(0.5 * box.h, (box.w * frame.width) / frame.height))
-      return [{ part: pixels(frame, grow({ ...box, h }, 0.1)), size: PERSON_LOOK_PIXELS }]
-    }
-    if (vehicles !== 'all' && (!vehicles || iou(box, vehicles) <= 0.3)) return []
-    return [{ part: pixels(frame, grow(box, 0.1)), size: VEHICLE_LOOK_PIXELS }]
-  })
-  return looks
-    .filter(({ part }) => part.w >= 8 && part.h >= 8)
-    .map(({ part, size }) => ({ part, scale: Math.min(MAX_ENLARGEMENT, size / Math.max(part.w, part.h)) }))
+/**
+ * Plates of which the network is surer where up and down have changed places: cameras hang, vehicles are carried. Faces seldom stand
+ * upside down.
+ */
+async function turnedLooks(frame: RawFrame, look: LookAt): Promise<FoundRegion[]> {
+  const turned = turn(halveBelow(frame, 2 * FULL_WIDTH))
+  const { part, scale } = fullLook(turned)
+  const found: FoundRegion[] = []
+  for (const size of TURNED_SIZES) found.push(...(await look(turned, part, size * scale)))
+  const back = ({ x, y, w, h }: Box): Box => ({ x: 1 - x - w, y: 1 - y - h, w, h })
+  return found
+    .filter(({ kind }) => kind === 'plate')
+    .map(({ kind, box, extent = box, score }) => ({ kind, score, box: back(box), extent: back(extent) }))
 }
 
 /** A box without a place cannot be hidden: whatever network gave it has not checked the frame. */
@@ -202,6 +111,11 @@ function assertFinite(found: readonly { readonly box: Box }[]): void {
   const isFinite = ({ x, y, w, h }: Box): boolean => [x, y, w, h].every(Number.isFinite)
   if (!found.every(({ box }) => isFinite(box))) throw new RangeError('a network gave a box without a place')
 }
+
+/** From this share on within an uncut box a cut one shows a part of the same. */
+const CUT_COVERAGE = 0.6
+/** Boxes end this close to the edge that cuts them, in 0-1 of the picture. */
+const CUT_MARGIN = 0.01
 
 /** Boxes that overlap by more than this show the same thing. */
 const SAME_OVERLAP = 0.45
@@ -223,6 +137,33 @@ function merge<T extends { readonly box: Box; readonly score: number }>(
   return kept
 }
 
+/**
+ * As `merge`. What is cut by the edge of a half is only a part of something, however sure the network is of it: it counts where
+ * nothing shows the whole.
+ */
+function mergeObjects(uncut: readonly Detection[], cut: readonly Detection[]): Detection[] {
+  const isSure = ({ score }: Detection): boolean => score >= MIN_OBJECT_SCORE
+  const sameFamily = (a: Detection, b: Detection): boolean => familyOf(a.class) === familyOf(b.class)
+  const found = merge(uncut.filter(isSure), sameFamily)
+  const alone = cut
+    .filter(isSure)
+    .filter(
+      (part) => !found.some((one) => sameFamily(one, part) && coverage(part.box, one.box) > CUT_COVERAGE),
+    )
+  return [...found, ...merge(alone, sameFamily)]
+}
+
+/** Whether a box ends where a part of the picture does, and the picture goes on. */
+function isCut(box: Box, part: Box): boolean {
+  const ends = (at: number, edge: number): boolean => edge > 0 && edge < 1 && Math.abs(at - edge) < CUT_MARGIN
+  return (
+    ends(box.x, part.x) ||
+    ends(box.y, part.y) ||
+    ends(box.x + box.w, part.x + part.w) ||
+    ends(box.y + box.h, part.y + part.h)
+  )
+}
+
 /** Regions that are at least this share as sure as the surest say with it how far a thing reaches. */
 const EXTENT_SHARE = 0.7
 
@@ -235,20 +176,4 @@ function mergeRegions(found: readonly FoundRegion[]): FoundRegion[] {
     )
     return { ...region, extent: same.map(({ extent, box }) => extent ?? box).reduce(hull) }
   })
-}
-
-function whole({ width, height }: RawFrame): PixelBox {
-  return { x: 0, y: 0, w: width, h: height }
-}
-
-function pixels(frame: RawFrame, box: Box): PixelBox {
-  const inside = clip(box) ?? { x: 0, y: 0, w: 0, h: 0 }
-  const x = Math.floor(inside.x * frame.width)
-  const y = Math.floor(inside.y * frame.height)
-  return {
-    x,
-    y,
-    w: Math.min(frame.width, Math.ceil((inside.x + inside.w) * frame.width)) - x,
-    h: Math.min(frame.height, Math.ceil((inside.y + inside.h) * frame.height)) - y,
-  }
 }

@@ -3,7 +3,7 @@ import type { RawFrame } from '../domain/frame.ts'
 import { type Box, area, iou } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
 import type { FoundRegion } from './findings.ts'
-import { halve } from './halve.ts'
+import { halveBelow } from './halve.ts'
 import { mirror } from './mirror.ts'
 import type { Detectors } from './search.ts'
 
@@ -50,7 +50,7 @@ export async function findLeaks(
   sure: { readonly plate: number; readonly face: number } = SURE,
 ): Promise<FoundRegion[]> {
   try {
-    const seen = mirror(reduced(frame))
+    const seen = mirror(halveBelow(frame, 2 * VERIFIED_SIDE))
     const longer = Math.max(seen.width, seen.height)
     const scale = longer < SMALL_SIDE ? SMALL_SCALE : Math.min(1, VERIFIED_SIDE / longer)
     const whole = { x: 0, y: 0, w: seen.width, h: seen.height }
@@ -69,11 +69,6 @@ export async function findLeaks(
       cause,
     })
   }
-}
-
-/** A very large picture at half its size, or less: the network would be given it smaller still, and a copy of all takes memory. */
-function reduced(frame: RawFrame): RawFrame {
-  return Math.max(frame.width, frame.height) < 2 * VERIFIED_SIDE ? frame : reduced(halve(frame))
 }
 
 async function isText(frame: RawFrame, plate: Box, read: PlateReader): Promise<boolean> {

@@ -100,6 +100,18 @@ await t.test('a cyclist has a head, though the bicycle was seen first', async (t
   t.ok(hides(plans[4], box(0.35, 0.41, 0.03, 0.05)))
 })
 
+await t.test('a plate that may be none leaves the other places of plates hidden', async (t) => {
+  const car = box(0.2, 0.3, 0.3, 0.4)
+  const rear = box(0.3, 0.6, 0.08, 0.05)
+  const found = (score: number): Findings[] =>
+    clip(1, () => ({ objects: [['car', car]], plates: [box(0.22, 0.5, 0.03, 0.03)] })).map((frame) => ({
+      ...frame,
+      plates: frame.plates.map((plate) => ({ ...plate, score })),
+    }))
+  t.ok(hides(planRegions(found(0.61), [])[0], rear))
+  t.notOk(hides(planRegions(found(0.9), [])[0], rear))
+})
+
 await t.test("in a far corner of a 4K picture a small vehicle's plate area is hidden", async (t) => {
   const car = box(0.1, 0.1, 0.06, 0.05)
   const frames = clip(3, () => ({ objects: [['car', car]] })).map((frame) => ({

@@ -1,8 +1,9 @@
 import t from 'tap'
 import type { Detection } from '../../src/domain/detection.ts'
 import { rawFrame } from '../../src/domain/frame.ts'
-import type { Box, PixelBox } from '../../src/domain/geometry.ts'
-import { type Detectors, looksAt, searchFrame } from '../../src/privacy/search.ts'
+import { type Box, type PixelBox, iou } from '../../src/domain/geometry.ts'
+import { STILL_LOOKS, looksAt } from '../../src/privacy/looks.ts'
+import { type Detectors, searchFrame } from '../../src/privacy/search.ts'
 
 function frame(width: number, height: number): ReturnType<typeof rawFrame> {
   const planes = new Uint8Array(width * height * 3)
@@ -47,6 +48,46 @@ await t.test('a box without a place means that the frame was not checked', async
     })
   }
 })
+
+await t.test('a plate that is known only upside down is found in a still, where it is', async (t) => {
+  // White below the middle: a plate for a network that sees it above.
+  const still = frame(320, 180)
+  const rows = 320 * 180
+  for (let plane = 0; plane < 3; plane++) still.planes.fill(255, plane * rows + rows / 2, (plane + 1) * rows)
+  const box = { x: 0.1, y: 0.2, w: 0.2, h: 0.1 }
+  const upright: Detectors = {
+    ...finding({}),
+    regions: {
+      detect: async ({ planes }, part) =>
+        part.w === 320 && planes[0] === 255 ? [{ kind: 'plate', box, score: 0.9 }] : [],
+    },
+  }
+  const { plates } = await searchFrame(still, upright, STILL_LOOKS)
+  t.equal(plates.length, 1)
+  t.ok(iou(plates[0]?.box ?? box, { x: 0.7, y: 0.7, w: 0.2, h: 0.1 }) > 0.99)
+  t.same((await searchFrame(still, upright, looksAt(0, 5))).plates, [], 'a clip shows it in other frames')
+})
+
+await t.test(
+  'what the edge of a half cuts does not stand for the whole, but counts where nothing shows it',
+  async (t) => {
+    const car = { x: 0.48, y: 0.3, w: 0.2, h: 0.2 }
+    const cut = { ...car, w: 0.56 - car.x }
+    const seeing = (shown: boolean): Detectors => ({
+      ...finding({}),
+      objects: {
+        detectIn: async (_, part) => {
+          if (part.x === 0 && part.w < 320) return [{ class: 'car', score: 0.9, box: cut }]
+          return shown && part.w === 320 ? [{ class: 'truck', score: 0.6, box: car }] : []
+        },
+      },
+    })
+    const boxes = async (shown: boolean) =>
+      (await searchFrame(frame(320, 180), seeing(shown), looksAt(0, 5))).objects.map(({ box }) => box)
+    t.same(await boxes(true), [car])
+    t.same(await boxes(false), [cut])
+  },
+)
 
 await t.test('the far halves divide the longer side', async (t) => {
   for (const [width, height] of [
