@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { promisify } from 'node:util'
 import { z } from 'zod'
-import { decodeFrames } from '../../src/camera/decode.ts'
 import type { RawFrame } from '../../src/domain/frame.ts'
-import { type EvidenceDeps, type Footage, planFootage, searchFootage } from '../../src/evidence/check.ts'
+import { type EvidenceDeps, planFootage, searchFootage } from '../../src/evidence/check.ts'
+import { type Footage, footageOf } from '../../src/evidence/footage.ts'
 import { CLIP_FPS } from '../../src/evidence/spans.ts'
 import type { TrueObject } from '../evaluation/images.ts'
 import { type Hider, PRODUCT, sourceOf } from './hiders.ts'
@@ -68,7 +68,11 @@ export async function evaluateClip(
   const leaks: Leak[] = []
 
   const startedAt = performance.now()
-  const planned = planFootage(await searchFootage(footage, [], CLIP_FPS, networks, signal), [], true)
+  const planned = planFootage(
+    await searchFootage(footage, { path: [], fps: CLIP_FPS }, networks, signal),
+    [],
+    true,
+  )
   const ours = tallies.get(PRODUCT)
   if (ours) ours.milliseconds += performance.now() - startedAt
 
@@ -116,10 +120,7 @@ async function openFootage(
   const clip = { bytes: stdout, anchor: STARTS_AT, width, height }
   const seconds = Math.min((frames.length - 1) / fps, (limit - 1) / CLIP_FPS)
   const span = { from: STARTS_AT, to: STARTS_AT + 1000 * seconds }
-  return {
-    span,
-    frames: (signal) => decodeFrames(clip, { fps: CLIP_FPS, ...span, cameraId: 'clip' }, signal),
-  }
+  return footageOf(clip, span, { fps: CLIP_FPS, cameraId: 'clip' })
 }
 
 function objectsAt(truth: Truth, seconds: number): (TrueObject & { readonly id: string })[] {

@@ -1,4 +1,5 @@
 import { type RawFrame, type RawVideoFrame, rawFrame } from '../domain/frame.ts'
+import { rawRgb } from '../domain/rgb.ts'
 import { sample } from '../detection/sample.ts'
 import { rehearseFrames } from '../evidence/rehearse.ts'
 import type { Leaks } from '../evidence/verify.ts'
@@ -6,7 +7,6 @@ import type { FoundRegion } from '../privacy/findings.ts'
 import { VERIFIED_SIDE } from '../privacy/verify.ts'
 import { coverOf } from './leaks.ts'
 import type { Tools } from './options.ts'
-import { toRgb } from './rgb.ts'
 import { sampleUnseen } from './search-video.ts'
 import type { VideoInput } from './video-input.ts'
 import type { Rehearsal } from './windows.ts'
@@ -22,7 +22,7 @@ export interface VideoRehearsal {
 
 /** Makes a rehearsal. It holds the samples of the window that is searched, no larger than the second search looks at them. */
 export function openRehearsal(
-  { fps, colours }: Pick<VideoInput, 'fps' | 'colours'>,
+  { fps }: Pick<VideoInput, 'fps'>,
   { networks, options }: Tools,
 ): VideoRehearsal {
   const { first: firstSample, every } = sampleUnseen(fps)
@@ -33,8 +33,7 @@ export function openRehearsal(
     async *sampled(frames) {
       for await (const frame of frames) {
         const since = frame.sequence - firstSample
-        if (since >= 0 && since % every === 0)
-          samples.set(frame.sequence, reduced(toRgb(frame, colours.matrix)))
+        if (since >= 0 && since % every === 0) samples.set(frame.sequence, reduced(rawRgb(frame)))
         yield frame
       }
     },

@@ -1,9 +1,10 @@
 import type { RawFrame, RawVideoFrame } from '../domain/frame.ts'
+import { rawRgb } from '../domain/rgb.ts'
 import type { Box } from '../domain/geometry.ts'
 import type { Findings } from '../privacy/findings.ts'
 import type { Sample, VideoInput } from './video-input.ts'
-import { toRgb } from './rgb.ts'
-import { type Detectors, looksAt, searchFrame } from '../privacy/search.ts'
+import { looksAt } from '../privacy/looks.ts'
+import { type Detectors, searchFrame } from '../privacy/search.ts'
 
 /** One frame of a video: searched, or so near to two that were that they say what is in it. */
 export interface SeenFrame {
@@ -46,7 +47,7 @@ export interface VehicleFollower {
  */
 export async function* searchVideo(
   frames: AsyncIterable<RawVideoFrame>,
-  { fps, colours }: Pick<VideoInput, 'fps' | 'colours'>,
+  { fps }: Pick<VideoInput, 'fps'>,
   detectors: Detectors,
   follower: VehicleFollower | undefined,
 ): AsyncGenerator<SeenFrame, void, undefined> {
@@ -55,7 +56,7 @@ export async function* searchVideo(
   let searched = 0
 
   const search = async (videoFrame: RawVideoFrame): Promise<SeenFrame> => {
-    const frame = toRgb(videoFrame, colours.matrix)
+    const frame = rawRgb(videoFrame)
     const isAlone = frame.capturedAt - searchedAt > MAX_FOLLOWED_MS
     // The first looks are those of a frame that nothing came before.
     if (isAlone) searched = 0

@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import { z } from 'zod'
 import { startFfmpeg } from '../camera/ffmpeg.ts'
 import { readMatroska } from '../camera/matroska.ts'
+import { MATRICES, isMatrix, usualMatrix } from '../domain/colour.ts'
 import {
   type RawFrame,
   type RawVideoFrame,
@@ -11,7 +12,7 @@ import {
   videoFrameBytes,
 } from '../domain/frame.ts'
 import { RoadveilError, isRoadveilError } from '../errors.ts'
-import { MATRICES, type VideoColours, isMatrix } from './video-output.ts'
+import type { VideoColours } from './video-output.ts'
 
 /** Pixels of the largest picture of a video: 4K and a little. */
 export const MAX_VIDEO_PIXELS = 3840 * 2160 * 1.1
@@ -85,7 +86,7 @@ export async function probeVideo(file: string, signal: AbortSignal): Promise<Vid
     frames: Math.max(1, Math.round(seconds * fps) || 1),
     colours: {
       // What is not said is taken for what players take it for.
-      matrix: isMatrix(stream.color_space) ? stream.color_space : height >= 720 ? 'bt709' : 'smpte170m',
+      matrix: isMatrix(stream.color_space) ? stream.color_space : usualMatrix(height),
       primaries: known(stream.color_primaries),
       transfer: known(stream.color_transfer),
       pixelAspect: isTurned ? 1 / aspect : aspect,
@@ -145,7 +146,8 @@ export async function* decodeVideo(
   const filter = `scale=${width}:${height}:in_color_matrix=${matrix}:out_color_matrix=${matrix}:out_range=tv,format=yuv420p`
   for await (const { number, capturedAt, data } of decode(input, filter, videoFrameBytes(input), signal))
     yield rawVideoFrame({
-      ...{ format: 'yuv420p', sequence: number, capturedAt, width, height, planes: data },
+      ...{ format: 'yuv420p', matrix: colours.matrix, cameraId: 'file', sequence: number },
+      ...{ capturedAt, width, height, planes: data },
     })
 }
 

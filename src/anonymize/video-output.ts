@@ -1,24 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { matroskaParts } from '../camera/matroska-writer.ts'
+import type { Matrix } from '../domain/colour.ts'
 import type { RedactedVideoFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
-
-/** Names of colour matrices, as ffmpeg's streams have them and as its scaler does. */
-export const MATRICES = {
-  bt709: 'bt709',
-  smpte170m: 'smpte170m',
-  bt470bg: 'bt470',
-  smpte240m: 'smpte240m',
-  fcc: 'fcc',
-  bt2020nc: 'bt2020',
-} as const
-export type Matrix = keyof typeof MATRICES
-
-/** False for a matrix that is not known, or for none. */
-export function isMatrix(name: string | undefined): name is Matrix {
-  return name !== undefined && Object.hasOwn(MATRICES, name)
-}
 
 /** What a player must know to show the colours and the shape of the pictures as they were; names as ffmpeg has them. */
 export interface VideoColours {

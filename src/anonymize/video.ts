@@ -142,7 +142,7 @@ async function write(
       const { seen, plan } = planned
       const regions = [...plan.regions, ...(leaks.get(seen.number) ?? []).map(coverOf)]
       const kept = plan.offenderPlate?.box
-      const image = redactVideoFrame(raw, regions, options.style)
+      const image = redactVideoFrame(raw, regions, { style: options.style })
       if (options.preview) drawPreview(image, regions)
       const since = seen.number - sample.first
       // Up to the sample's first frame the latest: a video may be shorter.

@@ -1,4 +1,12 @@
-import { rawFrame, type EpochMs, type RawFrame } from '../domain/frame.ts'
+import { type Matrix, matrixOf, usualMatrix } from '../domain/colour.ts'
+import {
+  type EpochMs,
+  type RawFrame,
+  type RawVideoFrame,
+  rawFrame,
+  rawVideoFrame,
+  videoFrameBytes,
+} from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 import { startFfmpeg } from './ffmpeg.ts'
 import { readMatroska } from './matroska.ts'
@@ -33,32 +41,81 @@ export async function* decodeFrames(
   options: DecodeOptions,
   signal: AbortSignal,
 ): AsyncGenerator<RawFrame, void, undefined> {
+  const { width, height } = clip
+  const output = { format: 'gbrp', frameBytes: width * height * 3, scaling: '' }
+  for await (const frame of decode(clip, options, output, signal)) yield rawFrame(frame)
+}
+
+/**
+ * The same frames as they are coded, which is half as much to be carried about, and nothing to be converted. Of a camera that uses
+ * the full range of values they are brought into the limited one.
+ *
+ * @throws {RoadveilError} as `decodeFrames`
+ */
+export async function* decodeVideoFrames(
+  clip: PacketClip,
+  options: DecodeOptions,
+  signal: AbortSignal,
+): AsyncGenerator<RawVideoFrame, void, undefined> {
+  const output = { format: 'yuv420p', frameBytes: videoFrameBytes(clip), scaling: ':out_range=tv' } as const
+  for await (const frame of decode(clip, options, output, signal))
+    yield rawVideoFrame({ format: output.format, ...frame })
+}
+
+/** What the decoder gives. */
+interface Output {
+  /** As ffmpeg calls it. */
+  readonly format: string
+  readonly frameBytes: number
+  /** More arguments of the scaler. */
+  readonly scaling: string
+}
+
+/** A frame before it is branded. */
+interface Decoded {
+  readonly cameraId: string
+  readonly sequence: number
+  readonly capturedAt: EpochMs
+  readonly width: number
+  readonly height: number
+  readonly matrix: Matrix
+  readonly planes: Uint8Array
+}
+
+async function* decode(
+  clip: PacketClip,
+  options: DecodeOptions,
+  output: Output,
+  signal: AbortSignal,
+): AsyncGenerator<Decoded, void, undefined> {
   signal.throwIfAborted()
   const { width, height } = clip
   if (width * height > MAX_PIXELS) {
     throw new RoadveilError('ERR_FRAME_TOO_LARGE', `the camera's picture is ${width}x${height}`)
   }
-  await using ffmpeg = startFfmpeg(decoderArguments(clip, options), clip.bytes, 1)
-  const [output] = ffmpeg.outputs
-  if (!output) throw new RoadveilError('ERR_FFMPEG_MISSING', 'ffmpeg could not be started')
+  await using ffmpeg = startFfmpeg(decoderArguments(clip, options, output), clip.bytes, 1)
+  const [pipe] = ffmpeg.outputs
+  if (!pipe) throw new RoadveilError('ERR_FFMPEG_MISSING', 'ffmpeg could not be started')
   const stop = (): void => void ffmpeg.stop()
   signal.addEventListener('abort', stop, { once: true })
   const originSeconds = (options.from - clip.anchor) / 1000
-  const frames = readMatroska(output, width * height * 3)
+  const frames = readMatroska(pipe, output.frameBytes)
+  let matrix = usualMatrix(height)
   try {
     for (;;) {
       const next = await withTimeout(frames.next())
       if (next.done === true) break
-      if (next.value.kind === 'header') continue
-      const capturedAt = clip.anchor + next.value.pts
-      yield rawFrame({
+      if (next.value.kind === 'header') {
+        matrix = matrixOf(next.value.matrixNumber) ?? matrix
+        continue
+      }
+      yield {
         cameraId: options.cameraId,
         sequence: intervalAt(next.value.pts / 1000, options.fps, originSeconds),
-        capturedAt,
-        width,
-        height,
+        capturedAt: clip.anchor + next.value.pts,
+        ...{ width, height, matrix },
         planes: next.value.data,
-      })
+      }
     }
     const { exitCode, failure } = await ffmpeg.ended
     if (exitCode !== 0) throw failed(failure)
@@ -73,20 +130,24 @@ export async function* decodeFrames(
   }
 }
 
-function decoderArguments(clip: PacketClip, options: DecodeOptions): readonly string[] {
+function decoderArguments(
+  clip: PacketClip,
+  options: DecodeOptions,
+  { format, scaling }: Output,
+): readonly string[] {
   const from = (options.from - clip.anchor) / 1000
   const to = (options.to - clip.anchor) / 1000
   // Half a millisecond, since times in the clip are whole ones.
   const inSpan = `select='between(t,${from - 0.0005},${to + 0.0005})'`
   // A camera that changed its picture in mid-clip: later pictures take the first one's size.
-  const size = `scale=${clip.width}:${clip.height}`
+  const size = `scale=${clip.width}:${clip.height}${scaling}`
   return [
     ...['-hide_banner', '-nostats', '-loglevel', 'info', '-threads', '2', '-reinit_filter', '0'],
     ...['-xerror', '-err_detect', 'explode', '-copyts'],
     ...['-f', 'matroska', '-i', 'pipe:0', '-map', '0:v:0'],
     ...[
       '-filter:v',
-      `${inSpan},${selectFps(options.fps, from)},${size},format=gbrp`,
+      `${inSpan},${selectFps(options.fps, from)},${size},format=${format}`,
       '-fps_mode',
       'passthrough',
     ],

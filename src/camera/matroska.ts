@@ -18,7 +18,12 @@ export interface MatroskaHeader {
   readonly height: number
   /** Frames per second that the track claims. */
   readonly nominalFps: number | undefined
+  /** Of ITU-T H.273, table 4: how its colours are coded, where the track says so. */
+  readonly matrixNumber: number | undefined
 }
+
+/** What the header says of the track. */
+type Track = Omit<MatroskaHeader, 'kind' | 'bytes'>
 
 /** One coded or raw picture. */
 export interface MatroskaBlock {
@@ -44,6 +49,8 @@ const ID = {
   video: 0xe0,
   pixelWidth: 0xb0,
   pixelHeight: 0xba,
+  colour: 0x55b0,
+  matrixCoefficients: 0x55b1,
   tags: 0x1254c367,
   cues: 0x1c53bb6b,
   cluster: 0x1f43b675,
@@ -116,7 +123,7 @@ async function readHeader(bytes: RecordingReader): Promise<MatroskaHeader> {
   if ((await readId(bytes)) !== ID.segment) throw garbage('no segment')
   if ((await readSize(bytes)) !== UNKNOWN_SIZE) throw garbage('a segment of fixed size')
 
-  let track: { width: number; height: number; nominalFps: number | undefined } | undefined
+  let track: Track | undefined
   for (;;) {
     const headerEnd = bytes.recorded
     const id = await readId(bytes)
@@ -141,10 +148,11 @@ function checkInfo(body: Uint8Array): void {
   }
 }
 
-function parseTracks(body: Uint8Array): { width: number; height: number; nominalFps: number | undefined } {
+function parseTracks(body: Uint8Array): Track {
   let width = 0
   let height = 0
   let nominalFps: number | undefined
+  let matrixNumber: number | undefined
   for (const entry of elements(body)) {
     if (entry.id !== ID.trackEntry) continue
     for (const element of elements(entry.body)) {
@@ -153,14 +161,21 @@ function parseTracks(body: Uint8Array): { width: number; height: number; nominal
         if (nanoseconds > 0) nominalFps = 1e9 / nanoseconds
       }
       if (element.id !== ID.video) continue
-      for (const size of elements(element.body)) {
-        if (size.id === ID.pixelWidth) width = unsigned(size.body)
-        if (size.id === ID.pixelHeight) height = unsigned(size.body)
+      for (const { id, body: value } of elements(element.body)) {
+        if (id === ID.pixelWidth) width = unsigned(value)
+        if (id === ID.pixelHeight) height = unsigned(value)
+        if (id === ID.colour) matrixNumber = parseColour(value)
       }
     }
   }
   if (width < 1 || height < 1 || width > 16_384 || height > 16_384) throw garbage('no usable picture size')
-  return { width, height, nominalFps }
+  return { width, height, nominalFps, matrixNumber }
+}
+
+function parseColour(body: Uint8Array): number | undefined {
+  for (const element of elements(body))
+    if (element.id === ID.matrixCoefficients) return unsigned(element.body)
+  return undefined
 }
 
 function parseBlock(body: Uint8Array, clusterPts: number): MatroskaBlock {

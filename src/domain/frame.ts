@@ -3,6 +3,8 @@
  * `RedactedImage`, and nothing else can. The brands make the two impossible to confuse.
  */
 
+import type { Matrix } from './colour.ts'
+
 declare const raw: unique symbol
 declare const redacted: unique symbol
 
@@ -62,9 +64,11 @@ export interface RedactedImage {
 }
 
 /** Pixels of a video as players have them: what is only hidden and encoded again need not become red, green and blue first. */
-interface VideoPixels {
+export interface VideoPixels {
   readonly format: 'yuv420p'
-  /** Milliseconds from the first frame. */
+  /** How its colours are coded. */
+  readonly matrix: Matrix
+  /** Milliseconds on the time line of the video; that of a camera is in UTC. */
   readonly capturedAt: number
   /** Pixels. */
   readonly width: number
@@ -77,7 +81,8 @@ interface VideoPixels {
 /** One frame of a video with everything in it readable. */
 export interface RawVideoFrame extends VideoPixels {
   readonly [raw]: true
-  /** From 0. */
+  readonly cameraId: string
+  /** As of a `RawFrame`; in a file from 0. */
   readonly sequence: number
 }
 

@@ -4,14 +4,9 @@ import type { PathPoint } from '../domain/track.ts'
 import type { Violation } from '../domain/violation.ts'
 import { RoadveilError } from '../errors.ts'
 import { voteText } from '../plates/vote.ts'
-import {
-  type CheckedFrame,
-  type EvidenceDeps,
-  type Footage,
-  type SearchedFootage,
-  searchFootage,
-} from './check.ts'
+import { type CheckedFrame, type EvidenceDeps, type SearchedFootage, searchFootage } from './check.ts'
 import { type Provenance, buildFacts } from './facts.ts'
+import type { Footage } from './footage.ts'
 import { type SearchedPieces, planPieces, withLeaks } from './pieces.ts'
 import { rehearse } from './rehearse.ts'
 import { renderFootage } from './render.ts'
@@ -91,9 +86,11 @@ async function searchAll(
   signal: AbortSignal,
 ): Promise<{ readonly whole: SearchedPieces; readonly path: readonly PathPoint[] }> {
   const searched: SearchedFootage[] = []
-  for (const piece of footage) searched.push(await searchFootage(piece, violation.path, fps, deps, signal))
+  const ofStills = { fps, moments: [violation.enteredAt, violation.judgedAt] }
+  for (const piece of footage)
+    searched.push(await searchFootage(piece, { ...ofStills, path: violation.path }, deps, signal))
   const { footage: after, path } = await aftermath
-  const searchedAfter = after && (await searchFootage(after, path, fps, deps, signal))
+  const searchedAfter = after && (await searchFootage(after, { ...ofStills, path }, deps, signal))
   const all = { footage, searched, after, searchedAfter }
   const leaks = await rehearse(planPieces(all, path, maskOccupants), deps)
   return { whole: withLeaks(all, leaks), path }

@@ -1,4 +1,4 @@
-import type { RawFrame } from '../domain/frame.ts'
+import type { EpochMs } from '../domain/frame.ts'
 import type { Box } from '../domain/geometry.ts'
 import type { PathPoint } from '../domain/track.ts'
 import { RoadveilError } from '../errors.ts'
@@ -7,14 +7,10 @@ import type { PlateReading } from '../plates/vote.ts'
 import type { Findings, FoundRegion } from '../privacy/findings.ts'
 import { pathBoxAt } from '../privacy/offender.ts'
 import { type FramePlan, planRegions } from '../privacy/plan.ts'
-import { type Detectors, looksAt, searchFrame } from '../privacy/search.ts'
-import type { Span } from './spans.ts'
-
-/** One piece of video of a violation. Every call of `frames` decodes the same frames afresh. */
-export interface Footage {
-  readonly span: Span
-  frames(signal: AbortSignal): AsyncIterable<RawFrame>
-}
+import { looksAt } from '../privacy/looks.ts'
+import { type Detectors, searchFrame } from '../privacy/search.ts'
+import type { Footage } from './footage.ts'
+import { type SampledFrame, createSampler } from './samples.ts'
 
 /** The networks that evidence needs. */
 export interface EvidenceDeps {
@@ -29,18 +25,8 @@ export interface CheckedFrame {
   readonly reading?: PlateReading
 }
 
-/** Frames kept of each piece of footage: raw ones take much memory. */
-const SAMPLES = 2
-
 /** Fewer than this share of the frames that a span should have is no evidence. */
 const MIN_FRAME_SHARE = 0.5
-
-/** A frame that is kept from the search to the plan. */
-export interface SampledFrame {
-  /** From 0, in its piece of footage. */
-  readonly index: number
-  readonly frame: RawFrame
-}
 
 /** What was found in continuous footage. */
 interface Checked {
@@ -54,28 +40,35 @@ export interface SearchedFootage extends Checked {
   readonly samples: readonly SampledFrame[]
 }
 
+export interface SearchOptions {
+  /** The offender's, as far as it is known. */
+  readonly path: readonly PathPoint[]
+  /** Of the footage. */
+  readonly fps: number
+  /** Of which there will be stills. */
+  readonly moments?: readonly EpochMs[]
+}
+
 /**
  * Searches every frame of a piece of footage, and reads the plates that may be the offender's.
  *
- * @param path the offender's, as far as it is known
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when a frame could not be searched, ERR_EVIDENCE_INCOMPLETE when too many
  *   are missing
  */
 export async function searchFootage(
   footage: Footage,
-  path: readonly PathPoint[],
-  fps: number,
+  { path, fps, moments = [] }: SearchOptions,
   deps: EvidenceDeps,
   signal: AbortSignal,
 ): Promise<SearchedFootage> {
   const findings: Findings[] = []
   const readings = new Map<FoundRegion, PlateReading>()
-  const samples: SampledFrame[] = []
   const expected = Math.floor(((footage.span.to - footage.span.from) / 1000) * fps)
+  const sampler = createSampler(expected, fps, moments)
   for await (const frame of footage.frames(signal)) {
     const offender = pathBoxAt(path, frame.capturedAt)
     const found = await searchFrame(frame, deps.detectors, looksAt(findings.length, fps), offender)
-    if (isSampled(findings.length, expected)) samples.push({ index: findings.length, frame })
+    sampler.take(frame)
     findings.push(found)
     if (!offender) continue
     for (const plate of found.plates) {
@@ -88,13 +81,7 @@ export async function searchFootage(
     const counts = `${findings.length} of ${expected}`
     throw new RoadveilError('ERR_EVIDENCE_INCOMPLETE', `only ${counts} frames could be decoded`)
   }
-  return { findings, readings, samples }
-}
-
-/** One frame in the middle of each of the equal parts of a piece. */
-function isSampled(index: number, expected: number): boolean {
-  const part = Math.max(1, Math.floor(expected / SAMPLES))
-  return index < part * SAMPLES && index % part === part >> 1
+  return { findings, readings, samples: sampler.samples() }
 }
 
 /**

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { RedactedImage } from '../domain/frame.ts'
+import type { Matrix } from '../domain/colour.ts'
+import type { RedactedVideoFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
 
-/** Takes redacted images one by one and gives an MP4 in memory. */
+/** Takes redacted frames one by one and gives an MP4 in memory. */
 export interface ClipEncoder extends AsyncDisposable {
   /** Resolves when the encoder can take the next one. */
-  write(image: RedactedImage): Promise<void>
+  write(frame: RedactedVideoFrame): Promise<void>
   /** The whole MP4. @throws RoadveilError ERR_ENCODE_FAILED */
   finish(): Promise<Uint8Array>
 }
@@ -14,29 +15,29 @@ export interface ClipEncoder extends AsyncDisposable {
 const MAX_CLIP_BYTES = 48 * 2 ** 20
 
 /**
- * Starts an H.264 encoder. Only redacted images go in; the MP4 comes out of a pipe, so nothing touches the disk. The
+ * Starts an H.264 encoder. Only redacted frames go in; the MP4 comes out of a pipe, so nothing touches the disk. The
  * fragmented form needs no seeking. `-bitexact` keeps the encoder's own metadata out.
  *
- * @param size of every image, pixels
+ * @param format size of every frame in pixels, and how their colours are coded, which players must know
  * @param fps frames per second of the clip
  */
 export function openClipEncoder(
-  size: { readonly width: number; readonly height: number },
+  format: { readonly width: number; readonly height: number; readonly matrix: Matrix },
   fps: number,
 ): ClipEncoder {
   const input = [
     '-f',
     'rawvideo',
     '-pixel_format',
-    'gbrp',
+    'yuv420p',
     '-video_size',
-    `${size.width}x${size.height}`,
+    `${format.width}x${format.height}`,
     '-framerate',
     String(fps),
   ]
   const video = [
     '-vf',
-    'pad=ceil(iw/2)*2:ceil(ih/2)*2,format=yuv420p',
+    'pad=ceil(iw/2)*2:ceil(ih/2)*2',
     '-c:v',
     'libx264',
     '-preset',
@@ -45,6 +46,10 @@ export function openClipEncoder(
     '23',
     '-g',
     String(2 * fps),
+    '-colorspace',
+    format.matrix,
+    '-color_range',
+    'tv',
   ]
   const output = [
     '-map_metadata',
@@ -105,14 +110,14 @@ export function openClipEncoder(
   child.stdin.on('error', () => undefined) // the exit code says it better
 
   return {
-    async write(image) {
-      if (image.width !== size.width || image.height !== size.height) {
+    async write(frame) {
+      if (frame.width !== format.width || frame.height !== format.height) {
         throw new RoadveilError(
           'ERR_EVIDENCE_INCOMPLETE',
           'the picture changed its size in the middle of the clip',
         )
       }
-      if (child.stdin.write(image.planes)) return
+      if (child.stdin.write(frame.planes)) return
       await Promise.race([once(child.stdin, 'drain'), ended])
     },
     async finish() {

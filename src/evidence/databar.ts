@@ -1,5 +1,5 @@
 import { inflateSync } from 'node:zlib'
-import type { EpochMs, RedactedImage } from '../domain/frame.ts'
+import type { EpochMs, RedactedVideoFrame } from '../domain/frame.ts'
 import { FONT } from './databar-font.ts'
 
 /** What the bar under every picture says. */
@@ -11,7 +11,8 @@ export interface DatabarText {
 }
 
 const COVERAGE = inflateSync(Buffer.from(FONT.data, 'base64'))
-const INK = 235
+/** Of black and of the brightest ink, as brightness is coded. */
+const [BLACK, INK] = [16, 218] as const
 
 /** Rows of the databar under a picture of this width, pixels; even, so that video encoders take it. */
 export function databarRows(width: number): number {
@@ -23,8 +24,8 @@ export function databarLine({ site, camera, capturedAt, frameNumber }: DatabarTe
   return `${site}  ${camera}  ${new Date(capturedAt).toISOString()}  #${String(frameNumber).padStart(6, '0')}`
 }
 
-/** Writes the databar into the lowest `databarRows` rows of the image, which redaction left black. */
-export function drawDatabar(image: RedactedImage, text: DatabarText): void {
+/** Writes the databar, white, into the lowest `databarRows` rows of the frame, which redaction left black. */
+export function drawDatabar(image: RedactedVideoFrame, text: DatabarText): void {
   const rows = databarRows(image.width)
   const line = databarLine(text)
   const margin = Math.round(rows / 4)
@@ -38,9 +39,8 @@ export function drawDatabar(image: RedactedImage, text: DatabarText): void {
   const top = image.height - rows + Math.floor((rows - height) / 2)
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      const value = Math.round(INK * coverageAt(line, (x + 0.5) / scale, (y + 0.5) / scale, 1 / scale))
-      const pixel = (top + y) * image.width + margin + x
-      for (let plane = 0; plane < 3; plane++) image.planes[plane * image.width * image.height + pixel] = value
+      const coverage = coverageAt(line, (x + 0.5) / scale, (y + 0.5) / scale, 1 / scale)
+      image.planes[(top + y) * image.width + margin + x] = Math.round(BLACK + (INK - BLACK) * coverage)
     }
   }
 }

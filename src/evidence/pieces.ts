@@ -1,13 +1,8 @@
 import type { PathPoint } from '../domain/track.ts'
 import { withMore } from '../privacy/findings.ts'
-import {
-  type CheckedFrame,
-  type Footage,
-  type SampledFrame,
-  type SearchedFootage,
-  joinSearched,
-  planFootage,
-} from './check.ts'
+import { type CheckedFrame, type SearchedFootage, joinSearched, planFootage } from './check.ts'
+import type { Footage } from './footage.ts'
+import type { SampledFrame } from './samples.ts'
 import type { Leaks } from './verify.ts'
 
 /** All footage of a violation, searched. */

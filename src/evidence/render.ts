@@ -1,12 +1,14 @@
 import type { EvidenceFacts, EvidenceFile } from '../domain/evidence.ts'
-import type { RawFrame, RedactedImage } from '../domain/frame.ts'
+import type { RawVideoFrame, RedactedVideoFrame } from '../domain/frame.ts'
 import { type Box, grow } from '../domain/geometry.ts'
+import { redactedRgb } from '../domain/rgb.ts'
 import { RoadveilError } from '../errors.ts'
-import { cutOut, redactFrame } from '../privacy/redact.ts'
-import type { CheckedFrame, Footage } from './check.ts'
+import { cutOut, redactVideoFrame } from '../privacy/redact.ts'
+import type { CheckedFrame } from './check.ts'
 import { type ClipEncoder, openClipEncoder } from './clip.ts'
 import { databarRows, drawDatabar } from './databar.ts'
 import type { PictureRecord } from './facts.ts'
+import type { Footage } from './footage.ts'
 import { encodeJpeg, encodePng } from './still.ts'
 
 /** A file of the evidence and what it is. */
@@ -68,7 +70,7 @@ export async function renderFootage(
   try {
     for (const { footage, checked } of pieces) {
       let inPiece = 0
-      for await (const raw of footage.frames(signal)) {
+      for await (const raw of footage.videoFrames(signal)) {
         const frame = checked[inPiece++]
         if (frame?.capturedAt !== raw.capturedAt)
           throw unchecked('another frame than the one that was searched')
@@ -85,13 +87,19 @@ export async function renderFootage(
           if (options.wanted[name] !== number) continue
           const file = `${name}.jpg`
           encoding.push(
-            heard(encodeJpeg(image).then((bytes) => ({ name: file, mediaType: 'image/jpeg', bytes }))),
+            heard(
+              encodeJpeg(redactedRgb(image)).then((bytes) => ({
+                name: file,
+                mediaType: 'image/jpeg',
+                bytes,
+              })),
+            ),
           )
           stills.push({ file, ...record })
         }
         if (options.wanted.plate === number && frame.plan.offenderPlate) {
           const box = grow(frame.plan.offenderPlate.box, CROP_GROWTH)
-          const picture = encodePng(cutOut(image, box, raw.height))
+          const picture = encodePng(cutOut(redactedRgb(image), box, raw.height))
           encoding.push(
             heard(picture.then((bytes) => ({ name: 'plate.png', mediaType: 'image/png', bytes }))),
           )
@@ -119,12 +127,12 @@ function heard<T>(promise: Promise<T>): Promise<T> {
 }
 
 function draw(
-  raw: RawFrame,
+  raw: RawVideoFrame,
   { plan }: CheckedFrame,
   frameNumber: number,
   options: RenderOptions,
-): RedactedImage {
-  const image = redactFrame(raw, plan.regions, { extraRows: databarRows(raw.width) })
+): RedactedVideoFrame {
+  const image = redactVideoFrame(raw, plan.regions, { extraRows: databarRows(raw.width) })
   drawDatabar(image, { site: options.site, camera: options.camera, capturedAt: raw.capturedAt, frameNumber })
   return image
 }

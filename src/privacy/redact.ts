@@ -6,6 +6,7 @@ import {
   type RedactedVideoFrame,
   redactedImage,
   redactedVideoFrame,
+  videoFrameBytes,
 } from '../domain/frame.ts'
 import type { Box } from '../domain/geometry.ts'
 import { RoadveilError } from '../errors.ts'
@@ -19,46 +20,55 @@ export type Style = (typeof STYLES)[number]
 /** What hidden places become: one flat grey, the same everywhere, so that nothing of the pixels is left in it. */
 const HIDDEN_GREY = [72, 72, 72] as const
 
+const BLACK = [0, 0, 0] as const
+
 /**
  * The frame with every region destroyed; the frame itself is not changed. `solid` leaves no trace of what was there, the
  * other styles no more than a region's mean colour, see pixelate.ts.
  *
  * @param regions boxes in 0-1 coordinates; parts outside the picture are ignored
- * @param extraRows black rows added below the picture, for a databar
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when a region has no place
  */
 export function redactFrame(
   frame: RawFrame,
   regions: readonly Region[],
-  { extraRows = 0, style = 'solid' }: { readonly extraRows?: number; readonly style?: Style } = {},
+  { style = 'solid' }: { readonly style?: Style } = {},
 ): RedactedImage {
-  const { width, height } = frame
-  const rows = height + extraRows
-  const planes = new Uint8Array(width * rows * 3)
-  for (let plane = 0; plane < 3; plane++) {
-    planes.set(
-      frame.planes.subarray(plane * width * height, (plane + 1) * width * height),
-      plane * width * rows,
-    )
-  }
-  hide(rgbPlanes(planes, width, rows), frame, regions, style)
-  return redactedImage({ capturedAt: frame.capturedAt, width, height: rows, planes })
+  const { capturedAt, width, height } = frame
+  const planes = frame.planes.slice()
+  hide(rgbPlanes(planes, width, height), frame, regions, style)
+  return redactedImage({ capturedAt, width, height, planes })
 }
 
 /**
  * The same for a frame of a video. A value of its colours stands for four pixels: all four are hidden where a region touches one.
  *
+ * @param extraRows black rows added below the picture, for a databar; an even number
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when a region has no place
  */
 export function redactVideoFrame(
   frame: RawVideoFrame,
   regions: readonly Region[],
-  style: Style,
+  { extraRows = 0, style = 'solid' }: { readonly extraRows?: number; readonly style?: Style } = {},
 ): RedactedVideoFrame {
-  const { format, capturedAt, width, height } = frame
-  const planes = frame.planes.slice()
-  hide(videoPlanes(planes, width, height), frame, regions, style)
-  return redactedVideoFrame({ format, capturedAt, width, height, planes })
+  const { format, matrix, capturedAt, width, height } = frame
+  const size = { width, height: height + extraRows }
+  const planes = extraRows > 0 ? withRows(frame, extraRows) : frame.planes.slice()
+  hide(videoPlanes(planes, size.width, size.height), frame, regions, style)
+  return redactedVideoFrame({ format, matrix, capturedAt, ...size, planes })
+}
+
+/** Planes of a frame of a video, with black rows below. */
+function withRows({ width, height, planes: from }: RawVideoFrame, rows: number): Uint8Array {
+  const size = { width, height: height + rows }
+  const planes = new Uint8Array(videoFrameBytes(size))
+  const whole = videoPlanes(from, width, height)
+  videoPlanes(planes, size.width, size.height).forEach(({ values, valueOf }, i) => {
+    const picture = whole[i]?.values ?? new Uint8Array(0)
+    values.set(picture)
+    values.fill(valueOf(BLACK), picture.length)
+  })
+  return planes
 }
 
 function hide(

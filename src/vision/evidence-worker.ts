@@ -1,14 +1,14 @@
 import { readlinkSync } from 'node:fs'
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
-import { decodeFrames } from '../camera/decode.ts'
 import type { PacketClip } from '../camera/packet-ring.ts'
 import type { ModelSource } from '../models/manifest.ts'
 import type { EvidenceFacts, EvidenceFile } from '../domain/evidence.ts'
 import type { PathPoint } from '../domain/track.ts'
 import { type ErrorCode, RoadveilError, isRoadveilError } from '../errors.ts'
 import { type EvidenceRequest, buildEvidence } from '../evidence/build.ts'
-import type { EvidenceDeps, Footage } from '../evidence/check.ts'
+import type { EvidenceDeps } from '../evidence/check.ts'
+import { type Footage, footageOf } from '../evidence/footage.ts'
 import type { Span } from '../evidence/spans.ts'
 import { createLogger } from '../log.ts'
 import { openEvidenceNetworks } from './evidence-networks.ts'
@@ -58,19 +58,16 @@ async function build(
   deps: EvidenceDeps,
 ): Promise<WorkerAnswer> {
   const { pieces, ...request } = job
-  const footageOf = ({ span, clip }: Piece): Footage => ({
-    span,
-    frames: (signal) =>
-      decodeFrames(clip, { fps: job.fps, from: span.from, to: span.to, cameraId: job.camera.id }, signal),
-  })
+  const open = ({ span, clip }: Piece): Footage =>
+    footageOf(clip, span, { fps: job.fps, cameraId: job.camera.id })
   const after = aftermath.then(({ piece, path }) => ({
     path,
-    ...(piece ? { footage: footageOf(piece) } : {}),
+    ...(piece ? { footage: open(piece) } : {}),
   }))
   // It may be abandoned while nobody waits for it yet.
   after.catch(() => undefined)
   try {
-    const whole = { ...request, footage: pieces.map(footageOf), aftermath: after }
+    const whole = { ...request, footage: pieces.map(open), aftermath: after }
     const { facts, files } = await buildEvidence(whole, deps, new AbortController().signal)
     return { type: 'built', facts, files }
   } catch (error) {

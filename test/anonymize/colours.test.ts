@@ -3,7 +3,6 @@ import t from 'tap'
 import type { Detectors } from '../../src/privacy/search.ts'
 import { ffmpeg, run } from './files.ts'
 
-t.setTimeout(60_000)
 const folder = t.testdir()
 const nothing: Detectors = { objects: { detectIn: async () => [] }, regions: { detect: async () => [] } }
 

@@ -37,7 +37,7 @@ await t.test('a plate stays readable between two frames only when it does in bot
 async function* framesAt(times: readonly number[]): AsyncGenerator<RawVideoFrame> {
   for (const [sequence, capturedAt] of times.entries())
     yield rawVideoFrame({
-      format: 'yuv420p',
+      ...{ format: 'yuv420p', matrix: 'bt709', cameraId: 'file' },
       sequence,
       capturedAt,
       width: 64,

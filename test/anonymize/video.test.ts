@@ -7,8 +7,6 @@ import type { Detectors } from '../../src/privacy/search.ts'
 import { SCENE_FILE, hiddenShare, mustBeHidden, trueBox, truth } from '../support/scene.ts'
 import { ffmpeg, frameTimes, probe, run } from './files.ts'
 
-t.setTimeout(180_000)
-
 const folder = t.testdir()
 const FROM = 9
 const FRAMES = 8

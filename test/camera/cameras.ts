@@ -31,7 +31,7 @@ export function liveConfig({ url, credentialsFile }: RtspCamera): CameraConfig {
 /** Of analysis frames: one of 16:9 has 128x72 of them, in 128x96. */
 export const PIXELS = 10_000
 
-/** Opens a camera that notices faults fast, and keeps what it logs. */
+/** Opens a camera that is soon tried again, and keeps what it logs. */
 export function quickCamera(
   config: CameraConfig,
   deps: Partial<CameraDeps> = {},
@@ -45,7 +45,6 @@ export function quickCamera(
   const camera = openCamera(config, {
     analysisPixels: PIXELS,
     logger,
-    stallMs: 3_000,
     backoff: { minMs: 100, maxMs: 400 },
     ...deps,
   })

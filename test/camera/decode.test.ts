@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { decodeFrames } from '../../src/camera/decode.ts'
+import { decodeFrames, decodeVideoFrames } from '../../src/camera/decode.ts'
 import type { PacketClip } from '../../src/camera/packet-ring.ts'
 import { until } from '../support/until.ts'
 import { renderVideo } from '../support/video.ts'
@@ -13,8 +13,8 @@ const folder = t.testdir()
 const video = await renderVideo(join(folder, 'video.mp4'), { seconds: 4, size: '320x240' })
 const never = new AbortController().signal
 
-async function clipOf(from: number, to: number): Promise<PacketClip> {
-  const { camera } = quickCamera(cameraConfig(`file:${video}`, { replay: 'fast', replayStartsAt: STARTS_AT }))
+async function clipOf(from: number, to: number, file = video): Promise<PacketClip> {
+  const { camera } = quickCamera(cameraConfig(`file:${file}`, { replay: 'fast', replayStartsAt: STARTS_AT }))
   await takeFrames(camera, Infinity)
   return camera.ring.clip(STARTS_AT + from, STARTS_AT + to)
 }
@@ -45,6 +45,35 @@ await t.test('fewer frames a second are the first of each interval', async (t) =
     frames.map((frame) => [frame.sequence, frame.capturedAt - STARTS_AT]),
     [1_520, 1_720, 1_920, 2_120, 2_320, 2_520, 2_720, 2_920].map((at, i) => [i, at]),
   )
+})
+
+await t.test('the same frames come as they are coded, and say how', async (t) => {
+  const [frames, asCoded] = await Promise.all(
+    [decodeFrames, decodeVideoFrames].map((decode) => Array.fromAsync(decode(clip, options, never))),
+  )
+  const times = (list: typeof frames) => list?.map(({ sequence, capturedAt }) => [sequence, capturedAt])
+  t.same(times(asCoded), times(frames))
+  t.match(
+    asCoded?.[0],
+    { format: 'yuv420p', matrix: 'smpte170m', cameraId: 'north' },
+    'as players take it for',
+  )
+
+  const ranges = ['tv', 'pc'] as const
+  const [limited = [], full = []] = await Promise.all(
+    ranges.map(async (range) => {
+      const colours = { matrix: 'bt470bg', range } as const
+      const file = await renderVideo(join(folder, `${range}.mp4`), { seconds: 4, size: '320x240', colours })
+      return Array.fromAsync(decodeVideoFrames(await clipOf(1_500, 3_000, file), options, never))
+    }),
+  )
+  t.equal(limited[0]?.matrix, 'bt470bg', 'as the camera says')
+  // What a camera codes in all values shows as the same picture in the limited range.
+  const mean = full[0]?.planes.reduce(
+    (sum, value, i, { length }) => sum + Math.abs(value - (limited[0]?.planes[i] ?? 0)) / length,
+    0,
+  )
+  t.ok(mean !== undefined && mean < 3, `${mean}`)
 })
 
 await t.test('damaged video is an error, wherever the damage is', async (t) => {

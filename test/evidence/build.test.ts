@@ -1,102 +1,26 @@
 import { execFileSync } from 'node:child_process'
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import sharp from 'sharp'
 import t from 'tap'
-import { decodeFrames } from '../../src/camera/decode.ts'
 import { evidenceFactsSchema } from '../../src/domain/evidence.ts'
-import type { Violation } from '../../src/domain/violation.ts'
-import { type EvidenceRequest, buildEvidence } from '../../src/evidence/build.ts'
-import type { EvidenceDeps, Footage } from '../../src/evidence/check.ts'
+import { buildEvidence } from '../../src/evidence/build.ts'
+import type { EvidenceDeps } from '../../src/evidence/check.ts'
 import { databarRows } from '../../src/evidence/databar.ts'
 import { openEvidenceNetworks } from '../../src/vision/evidence-networks.ts'
 import { SUSPECTED } from '../../src/privacy/verify.ts'
-import type { FoundRegion } from '../../src/privacy/findings.ts'
 import { loadModelSource } from '../../src/models/source.ts'
-import {
-  hiddenShare,
-  mustBeHidden,
-  sceneClip,
-  sceneZone,
-  truePath,
-  trueBox,
-  truth,
-} from '../support/scene.ts'
-
-const T0 = Date.UTC(2026, 5, 1, 12)
-const FPS = 5
+import { hiddenShare, mustBeHidden, trueBox, truth } from '../support/scene.ts'
+import { sceneRequest, T0 } from './scene-request.ts'
 
 const openDeps = async (): Promise<EvidenceDeps> => openEvidenceNetworks(await loadModelSource())
 
-/** The scene's violation, with a piece of its video. */
-function request(span: { from: number; to: number }): EvidenceRequest {
-  const enteredAt = T0 + 5_000
-  const judgedAt = T0 + 9_000
-  const arrival = { hostAt: judgedAt + 80, monotonicMs: 5_000 }
-  const violation: Violation = {
-    id: randomUUID(),
-    cameraId: 'cam-1',
-    trackId: 'cam-1-1',
-    class: 'car',
-    ruleId: 'bus-stop',
-    ruleKind: 'no-stopping',
-    zoneId: 'bus-stop',
-    mode: 'live',
-    enteredAt,
-    judgedAt,
-    arrivals: { entered: arrival, judged: arrival },
-    path: truePath(truth.violation.vehicle, T0),
-  }
-  const clip = sceneClip(T0)
-  const cut = span.from < judgedAt ? Math.min(judgedAt, span.to) : span.to
-  const piece = (part: typeof span): Footage => ({
-    span: part,
-    frames: (signal) => decodeFrames(clip, { fps: FPS, ...part, cameraId: 'cam-1' }, signal),
-  })
-  return {
-    violation,
-    camera: {
-      id: 'cam-1',
-      zones: [{ id: 'bus-stop', shape: 'polygon', points: sceneZone }],
-      rules: [
-        {
-          id: 'bus-stop',
-          kind: 'no-stopping',
-          zoneId: 'bus-stop',
-          classes: ['car'],
-          schedule: [],
-          mode: 'live',
-          effectiveFrom: T0 - 1,
-          limitMs: 2_000,
-        },
-      ],
-    },
-    provenance: {
-      site: 'test-street',
-      siteName: 'Test street',
-      device: 'box-1',
-      place: null,
-      timeZone: 'UTC',
-      bootId: randomUUID(),
-      version: '0.0.0',
-      configSha256: '0'.repeat(64),
-      models: [],
-    },
-    clock: { synchronized: true, source: 'test', offsetMs: null, lastSyncAt: null },
-    footage: [piece({ from: span.from, to: cut })],
-    aftermath: Promise.resolve({ path: violation.path, footage: piece({ from: cut + 1, to: span.to }) }),
-    fps: FPS,
-    minConfidence: 0.85,
-    maskOccupants: false,
-  }
-}
-
-await t.test('the evidence of the built-in scene', { timeout: 180_000 }, async (t) => {
+await t.test('the evidence of the built-in scene', async (t) => {
   const deps = await openDeps()
   const evidence = await buildEvidence(
-    request({ from: T0 + 6_000, to: T0 + 10_000 }),
+    sceneRequest({ from: T0 + 6_000, to: T0 + 10_000 }),
     deps,
-    AbortSignal.timeout(170_000),
+    AbortSignal.timeout(500_000),
   )
   const { facts, files } = evidence
   const file = (name: string): Uint8Array =>
@@ -182,53 +106,45 @@ await t.test('the evidence of the built-in scene', { timeout: 180_000 }, async (
   )
 })
 
+type Detect = EvidenceDeps['detectors']['regions']['detect']
+
 /** Networks that find no face and no plate at first, nor in the rehearsal: only the search of the finished pictures does. */
-function blindAtFirst(deps: EvidenceDeps, more: readonly FoundRegion[] = []): EvidenceDeps {
-  const detect: EvidenceDeps['detectors']['regions']['detect'] = async (frame, part, scale, minScores) =>
+function blindAtFirst(deps: EvidenceDeps, later: Detect): EvidenceDeps {
+  const detect: Detect = async (frame, part, scale, minScores) =>
     Math.abs(scale - 2 / 3) < 0.01 && minScores.face !== SUSPECTED.face
-      ? [...(await deps.detectors.regions.detect(frame, part, scale, minScores)), ...more]
+      ? later(frame, part, scale, minScores)
       : []
   return { ...deps, detectors: { ...deps.detectors, regions: { detect } } }
 }
 
-await t.test(
-  'what the first search missed is found in the finished pictures',
-  { timeout: 180_000 },
-  async (t) => {
-    const deps = await openDeps()
-    const span = { from: T0 + 8_400, to: T0 + 9_600 }
-    const { facts } = await buildEvidence(request(span), blindAtFirst(deps), AbortSignal.timeout(170_000))
-    t.ok(facts.verification.repairedFrames > 0)
-    t.ok(facts.verification.checkedFrames >= 5, 'clip and stills')
-    const hidden = facts.clip.frames.flatMap(({ regions }) => regions.filter(({ kind }) => kind === 'plate'))
-    t.ok(hidden.length > 0, 'and hidden')
+await t.test('what the first search missed is found in the finished pictures', async (t) => {
+  const deps = await openDeps()
+  const span = { from: T0 + 8_400, to: T0 + 9_600 }
+  const sees: Detect = (...args) => deps.detectors.regions.detect(...args)
+  const { facts } = await buildEvidence(
+    sceneRequest(span),
+    blindAtFirst(deps, sees),
+    AbortSignal.timeout(500_000),
+  )
+  t.ok(facts.verification.repairedFrames > 0)
+  t.ok(facts.verification.checkedFrames >= 5, 'clip and stills')
+  const hidden = facts.clip.frames.flatMap(({ regions }) => regions.filter(({ kind }) => kind === 'plate'))
+  t.ok(hidden.length > 0, 'and hidden')
 
-    let at = 0
-    const restless = blindAtFirst(deps, [{ kind: 'face', box: { x: 0, y: 0, w: 0.05, h: 0.05 }, score: 0.9 }])
-    const moving: EvidenceDeps = {
-      ...restless,
-      detectors: {
-        ...restless.detectors,
-        regions: {
-          // A face that is somewhere else each time cannot be hidden.
-          detect: async (...args) =>
-            (await restless.detectors.regions.detect(...args)).map((found) =>
-              found.box.w === 0.05
-                ? { ...found, box: { ...found.box, x: (at++ * 0.37) % 0.9, y: (at * 0.23) % 0.9 } }
-                : found,
-            ),
-        },
-      },
-    }
-    await t.rejects(
-      buildEvidence(request(span), moving, AbortSignal.timeout(170_000)),
-      { code: 'ERR_REDACTION_UNVERIFIED' },
-      'what is found twice is not kept',
-    )
-  },
-)
+  let at = 0
+  // A face that is somewhere else each time cannot be hidden.
+  const moving: Detect = async () => {
+    const box = { x: (at++ * 0.37) % 0.9, y: (at * 0.23) % 0.9, w: 0.05, h: 0.05 }
+    return [{ kind: 'face', box, score: 0.9 }]
+  }
+  await t.rejects(
+    buildEvidence(sceneRequest(span), blindAtFirst(deps, moving), AbortSignal.timeout(500_000)),
+    { code: 'ERR_REDACTION_UNVERIFIED' },
+    'what is found twice is not kept',
+  )
+})
 
-await t.test('fails closed', { timeout: 180_000 }, async (t) => {
+await t.test('fails closed', async (t) => {
   const deps = await openDeps()
   const span = { from: T0 + 8_000, to: T0 + 9_000 }
   let calls = 0
@@ -245,13 +161,13 @@ await t.test('fails closed', { timeout: 180_000 }, async (t) => {
     },
   }
   await t.rejects(
-    buildEvidence(request(span), flaky, AbortSignal.timeout(170_000)),
+    buildEvidence(sceneRequest(span), flaky, AbortSignal.timeout(500_000)),
     { code: 'ERR_REDACTION_UNCHECKED' },
     'when one network fails on one frame, nothing is kept',
   )
-  const short = request({ from: T0 + 17_500, to: T0 + 20_000 })
+  const short = sceneRequest({ from: T0 + 17_500, to: T0 + 20_000 })
   await t.rejects(
-    buildEvidence(short, deps, AbortSignal.timeout(170_000)),
+    buildEvidence(short, deps, AbortSignal.timeout(500_000)),
     { code: 'ERR_EVIDENCE_INCOMPLETE' },
     'when most of the video is missing, nothing is kept',
   )

@@ -12,10 +12,11 @@ const frameAt = (sequence: number): RawFrame =>
   rawFrame({ cameraId: 'c', sequence, capturedAt: sequence, ...SIZE, planes: new Uint8Array(320 * 192 * 3) })
 
 const nothing: FramePlan = { regions: [] }
+async function* none() {}
 
 function piece(frames: number, samples: readonly number[], plan = nothing): PlannedPiece {
   return {
-    footage: { span: { from: 0, to: 1 }, frames: async function* () {} },
+    footage: { span: { from: 0, to: 1 }, frames: none, videoFrames: none },
     checked: Array.from({ length: frames }, (_, capturedAt) => ({ capturedAt, plan })),
     samples: samples.map((index) => ({ index, frame: frameAt(index) })),
   }

@@ -2,17 +2,16 @@ import { execFileSync } from 'node:child_process'
 import sharp from 'sharp'
 import {
   type RawFrame,
-  type RawVideoFrame,
   type RedactedImage,
-  rawVideoFrame,
-  videoFrameBytes,
+  type RedactedVideoFrame,
+  rawFrame,
 } from '../../src/domain/frame.ts'
+import { redactedRgb } from '../../src/domain/rgb.ts'
 import type { Region } from '../../src/domain/evidence.ts'
 import type { Box } from '../../src/domain/geometry.ts'
 import { openClipEncoder } from '../../src/evidence/clip.ts'
 import { encodeJpeg } from '../../src/evidence/still.ts'
 import { planRegions } from '../../src/privacy/plan.ts'
-import { redactFrame } from '../../src/privacy/redact.ts'
 import type { Patch, Picture, Quad } from './attack-images.ts'
 import type { Target } from './attack-scene.ts'
 
@@ -21,19 +20,22 @@ export const VIEWS = ['plate picture', 'still', 'clip'] as const
 export type View = (typeof VIEWS)[number]
 
 /** What an attacker sees of the frames, one picture a frame. */
-export async function lookThrough(view: View, images: readonly RedactedImage[]): Promise<Picture[]> {
+export async function lookThrough(view: View, hidden: readonly RedactedVideoFrame[]): Promise<Picture[]> {
   switch (view) {
     case 'plate picture': // PNG loses nothing
-      return [...images]
+      return hidden.map(redactedRgb)
     case 'still':
-      return Promise.all(images.map(async (image) => decodeJpeg(await encodeJpeg(image))))
+      return Promise.all(hidden.map((frame) => asStill(redactedRgb(frame))))
     case 'clip':
-      return throughClip(images)
+      return throughClip(hidden)
   }
 }
 
-async function decodeJpeg(jpeg: Uint8Array): Promise<Picture> {
-  const { data, info } = await sharp(jpeg).raw().toBuffer({ resolveWithObject: true })
+/** The picture as it looks as a JPEG. */
+export async function asStill(image: RedactedImage): Promise<Picture> {
+  const { data, info } = await sharp(await encodeJpeg(image))
+    .raw()
+    .toBuffer({ resolveWithObject: true })
   const size = info.width * info.height
   const planes = new Uint8Array(3 * size)
   for (let i = 0; i < size; i++) {
@@ -44,50 +46,31 @@ async function decodeJpeg(jpeg: Uint8Array): Promise<Picture> {
   return { width: info.width, height: info.height, planes }
 }
 
-async function throughClip(images: readonly RedactedImage[]): Promise<Picture[]> {
-  const [{ width, height } = { width: 0, height: 0 }] = images
+async function throughClip(hidden: readonly RedactedVideoFrame[]): Promise<Picture[]> {
+  const [{ width, height } = { width: 0, height: 0 }] = hidden
   const bytes = execFileSync(
     'ffmpeg',
     ['-v', 'error', '-f', 'mp4', '-i', 'pipe:0', '-pix_fmt', 'gbrp', '-f', 'rawvideo', 'pipe:1'],
-    { input: await encodeClip(images), maxBuffer: 2 ** 28 },
+    { input: await encodeClip(hidden), maxBuffer: 2 ** 28 },
   )
   const size = 3 * width * height
-  return images.map((_, i) => ({ width, height, planes: bytes.subarray(i * size, (i + 1) * size) }))
+  return hidden.map((_, i) => ({ width, height, planes: bytes.subarray(i * size, (i + 1) * size) }))
 }
 
-/** The frame as a video has it: brightness, and colours of half the width and height, by BT.709 in limited range. */
-export function asVideo(frame: RawFrame): RawVideoFrame {
-  const { width, height, sequence, capturedAt } = frame
-  const size = { width, height }
-  const whole = width * height
-  const half = (width / 2) * (height / 2)
-  const planes = new Uint8Array(videoFrameBytes(size))
-  const mixed = (at: number, [green, blue, red]: readonly number[], offset: number): number =>
-    offset +
-    (green ?? 0) * (frame.planes[at] ?? 0) +
-    (blue ?? 0) * (frame.planes[whole + at] ?? 0) +
-    (red ?? 0) * (frame.planes[2 * whole + at] ?? 0)
-  for (let at = 0; at < whole; at++) planes[at] = Math.round(mixed(at, [0.6142, 0.062, 0.1826], 16))
-  for (let y = 0, to = whole; y < height; y += 2) {
-    for (let x = 0; x < width; x += 2, to++) {
-      const at = y * width + x
-      planes[to] = Math.round(mixed(at, [-0.3386, 0.4392, -0.1006], 128))
-      planes[to + half] = Math.round(mixed(at, [-0.3989, -0.0403, 0.4392], 128))
-    }
-  }
-  return rawVideoFrame({ format: 'yuv420p', sequence, capturedAt, ...size, planes })
-}
-
-/** The images as the clip of an evidence. */
-export async function encodeClip(images: readonly RedactedImage[]): Promise<Uint8Array> {
-  const [{ width, height } = { width: 0, height: 0 }] = images
-  await using encoder = openClipEncoder({ width, height }, 5)
-  for (const image of images) await encoder.write(image)
+/** The frames as the clip of an evidence. */
+export async function encodeClip(hidden: readonly RedactedVideoFrame[]): Promise<Uint8Array> {
+  const [{ width, height } = { width: 0, height: 0 }] = hidden
+  await using encoder = openClipEncoder({ width, height, matrix: 'bt709' }, 5)
+  for (const frame of hidden) await encoder.write(frame)
   return await encoder.finish()
 }
 
 /** What the product's plan hides in one frame where detectors find exactly what is there. */
-export function regionsOf(frame: RawFrame, index: number, targets: readonly Target[]): readonly Region[] {
+export function regionsOf(
+  frame: Pick<RawFrame, 'sequence' | 'capturedAt' | 'width' | 'height'>,
+  index: number,
+  targets: readonly Target[],
+): readonly Region[] {
   const { sequence, capturedAt, width, height } = frame
   const found = (wanted: Target['kind']) =>
     targets.flatMap(({ kind, places }) => {
@@ -99,7 +82,7 @@ export function regionsOf(frame: RawFrame, index: number, targets: readonly Targ
   return planRegions([findings], [])[0]?.regions ?? []
 }
 
-export function boxOf(place: Quad, { width, height }: Picture): Box {
+export function boxOf(place: Quad, { width, height }: Pick<Picture, 'width' | 'height'>): Box {
   const [xs, ys] = [place.map(({ x }) => x), place.map(({ y }) => y)]
   const [left, top] = [Math.min(...xs), Math.min(...ys)]
   return {
@@ -116,8 +99,8 @@ export function redraw(
   index: number,
   targets: readonly Target[],
   look: (patch: Patch) => Patch,
-): RedactedImage {
-  const image = redactFrame(frame, [])
+): RawFrame {
+  const planes = frame.planes.slice()
   const size = frame.width * frame.height
   for (const { places } of targets) {
     const place = places[index]
@@ -129,10 +112,10 @@ export function redraw(
       const at = (i: number): number =>
         plane * size + (top + Math.floor(i / width)) * frame.width + left + (i % width)
       const values = Float32Array.from({ length: width * height }, (_, i) => frame.planes[at(i)] ?? 0)
-      look({ width, height, values }).values.forEach((value, i) => (image.planes[at(i)] = value))
+      look({ width, height, values }).values.forEach((value, i) => (planes[at(i)] = value))
     }
   }
-  return image
+  return rawFrame({ ...frame, planes })
 }
 
 /** Six across, as Roadveil's, but each of the colour that was there. */

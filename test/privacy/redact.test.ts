@@ -1,6 +1,8 @@
 import t from 'tap'
 import { rawFrame, rawVideoFrame, videoFrameBytes } from '../../src/domain/frame.ts'
+import { videoPlanes } from '../../src/privacy/planes.ts'
 import { cutOut, redactFrame, redactVideoFrame } from '../../src/privacy/redact.ts'
+import { asVideo } from '../support/as-video.ts'
 
 const width = 64
 const height = 48
@@ -55,11 +57,19 @@ await t.test('regions that reach outside the picture hide up to its edge', async
 })
 
 await t.test('rows for the databar are added below and are black', async (t) => {
-  const image = redactFrame(noise(5), [], { extraRows: 8 })
+  const frame = asVideo(noise(5))
+  const image = redactVideoFrame(frame, [], { extraRows: 8 })
   t.equal(image.height, height + 8)
-  for (let plane = 0; plane < 3; plane++) {
-    const start = plane * width * (height + 8) + width * height
-    t.ok(image.planes.subarray(start, start + 8 * width).every((value) => value === 0))
+  const before = videoPlanes(frame.planes, width, height)
+  const after = videoPlanes(image.planes, width, height + 8)
+  for (const [plane, black] of [16, 128, 128].entries()) {
+    const [picture, values] = [before, after].map((all) => all[plane]?.values ?? new Uint8Array()) as [
+      Uint8Array,
+      Uint8Array,
+    ]
+    t.same(values.subarray(0, picture.length), picture)
+    const rows = values.subarray(picture.length)
+    t.ok(rows.length >= 4 * (width / 2) && rows.every((value) => value === black))
   }
 })
 
@@ -89,6 +99,7 @@ await t.test(
     // Odd sizes and edges: values of the colours stand for pixels within and without.
     const size = { width: 63, height: 47 }
     const half = 32
+    const coding = { format: 'yuv420p', matrix: 'bt709' } as const
     const frameOf = (draw: (x: number, y: number) => number): ReturnType<typeof rawVideoFrame> => {
       const planes = new Uint8Array(videoFrameBytes(size))
       for (let y = 0; y < 47; y++) for (let x = 0; x < 63; x++) planes[y * 63 + x] = draw(x, y)
@@ -98,7 +109,7 @@ await t.test(
             planes[63 * 47 + (plane * 24 + y) * half + x] = Math.max(
               ...[0, 1].flatMap((dx) => [0, 1].map((dy) => draw(2 * x + dx, 2 * y + dy))),
             )
-      return rawVideoFrame({ format: 'yuv420p', sequence: 0, capturedAt: 0, ...size, planes })
+      return rawVideoFrame({ ...coding, cameraId: 'c', sequence: 0, capturedAt: 0, ...size, planes })
     }
     const hide = [region(11 / 63, 11 / 47, 20 / 63, 20 / 47), region(0.9, 0.9, 0.2, 0.2)]
     const isHidden = (x: number, y: number): boolean =>
@@ -106,14 +117,14 @@ await t.test(
     const [a, b] = [frameOf(() => 30), frameOf((x, y) => (isHidden(x, y) ? 200 : 30))]
     t.notSame(a.planes, b.planes)
     const copy = b.planes.slice()
-    t.same(redactVideoFrame(a, hide, 'solid').planes, redactVideoFrame(b, hide, 'solid').planes)
+    t.same(redactVideoFrame(a, hide).planes, redactVideoFrame(b, hide).planes)
     t.same(b.planes, copy, 'the raw frame stays')
 
-    const { planes } = redactVideoFrame(a, hide, 'solid')
+    const { planes } = redactVideoFrame(a, hide)
     const hiddenValues = [planes[20 * 63 + 20], planes[63 * 47 + 10 * half + 10]]
     t.same(hiddenValues, [78, 128], 'the same grey as of stills')
     t.equal(planes[10 * 63 + 10], 78, 'of a group of four all')
     t.same([planes[9 * 63 + 9], planes[63 * 47 + 4 * half + 4]], [30, 30])
-    t.throws(() => redactVideoFrame(a, [region(NaN, 0, 1, 1)], 'solid'), { code: 'ERR_REDACTION_UNCHECKED' })
+    t.throws(() => redactVideoFrame(a, [region(NaN, 0, 1, 1)]), { code: 'ERR_REDACTION_UNCHECKED' })
   },
 )

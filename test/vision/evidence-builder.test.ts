@@ -52,7 +52,6 @@ const pathAt = (x: number): PathPoint[] => [
 
 await t.test(
   'what happened after a violation that left no evidence is never taken for the aftermath of the next one',
-  { timeout: 60_000 },
   async (t) => {
     const video = await renderVideo(join(t.testdir(), 'tiny.mp4'), { seconds: 1 })
     const args = ['-v', 'error', '-i', video, '-c', 'copy', '-f', 'matroska', '-']
@@ -77,22 +76,18 @@ await t.test(
   },
 )
 
-await t.test(
-  'a package that cannot be loaded is named at the start, with what to do about it',
-  { timeout: 60_000 },
-  async (t) => {
-    const refuse = `import { registerHooks } from 'node:module'
+await t.test('a package that cannot be loaded is named at the start, with what to do about it', async (t) => {
+  const refuse = `import { registerHooks } from 'node:module'
       registerHooks({ resolve(name, context, next) {
         if (name === 'sharp') throw new Error('no sharp for this machine\\nand more')
         return next(name, context)
       } })`
-    const source = new URL('../../src/', import.meta.url)
-    const start = `import { openEvidenceBuilder } from '${new URL('vision/evidence-builder.ts', source).href}'
+  const source = new URL('../../src/', import.meta.url)
+  const start = `import { openEvidenceBuilder } from '${new URL('vision/evidence-builder.ts', source).href}'
       import { loadModelSource } from '${new URL('models/source.ts', source).href}'
       await openEvidenceBuilder(await loadModelSource()).catch((error) => console.log(error.code, error.message))`
-    const file = join(t.testdir({ 'start.mjs': start }), 'start.mjs')
-    const args = ['--import', `data:text/javascript,${encodeURIComponent(refuse)}`, file]
-    const said = execFileSync(process.execPath, args, { encoding: 'utf8' })
-    t.equal(said.trim(), 'ERR_INSTALLATION the evidence thread cannot be started: no sharp for this machine')
-  },
-)
+  const file = join(t.testdir({ 'start.mjs': start }), 'start.mjs')
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(refuse)}`, file]
+  const said = execFileSync(process.execPath, args, { encoding: 'utf8' })
+  t.equal(said.trim(), 'ERR_INSTALLATION the evidence thread cannot be started: no sharp for this machine')
+})

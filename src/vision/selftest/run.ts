@@ -1,6 +1,4 @@
 import { openCamera } from '../../camera/camera.ts'
-import { decodeFrames } from '../../camera/decode.ts'
-import type { PacketClip } from '../../camera/packet-ring.ts'
 import type { CameraConfig } from '../../config/config.ts'
 import type { ModelSource } from '../../models/manifest.ts'
 import { type ObjectDetector, openObjectDetector } from '../../detection/objects.ts'
@@ -9,6 +7,7 @@ import { iou } from '../../domain/geometry.ts'
 import type { Violation } from '../../domain/violation.ts'
 import { RoadveilError } from '../../errors.ts'
 import { type CheckedFrame, type EvidenceDeps, planFootage, searchFootage } from '../../evidence/check.ts'
+import { footageOf } from '../../evidence/footage.ts'
 import { CLIP_FPS } from '../../evidence/spans.ts'
 import type { Logger } from '../../log.ts'
 import { voteText } from '../../plates/vote.ts'
@@ -57,8 +56,8 @@ export async function runSelftest(deps: SelftestDeps, signal: AbortSignal): Prom
   const path = violation ? watch.history.path(violation.trackId, STARTS_AT, STARTS_AT + lastMs(scene)) : []
   const span = { from: STARTS_AT, to: STARTS_AT + lastMs(scene) }
   const clip = watch.camera.ring.clip(span.from, span.to)
-  const footage = { span, frames: (until: AbortSignal) => framesOf(clip, span, until) }
-  const searched = await searchFootage(footage, path, CLIP_FPS, deps.networks, signal)
+  const footage = footageOf(clip, span, { fps: CLIP_FPS, cameraId: 'selftest' })
+  const searched = await searchFootage(footage, { path, fps: CLIP_FPS }, deps.networks, signal)
   // Without the windows, which are hidden whatever the networks find: it is them that are tested.
   const frames = planFootage(searched, path, false)
   const readings = frames.flatMap(({ reading }, sequence) => (reading ? [{ ...reading, sequence }] : []))
@@ -71,10 +70,6 @@ export async function runSelftest(deps: SelftestDeps, signal: AbortSignal): Prom
     persons,
     ...judgeRedaction(scene, frames),
   }
-}
-
-function framesOf(clip: PacketClip, span: { from: number; to: number }, signal: AbortSignal) {
-  return decodeFrames(clip, { fps: CLIP_FPS, ...span, cameraId: 'selftest' }, signal)
 }
 
 interface Watched {

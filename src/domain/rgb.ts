@@ -1,5 +1,13 @@
-import { type RawFrame, type RawVideoFrame, rawFrame } from '../domain/frame.ts'
-import type { Matrix } from './video-output.ts'
+import type { Matrix } from './colour.ts'
+import {
+  type RawFrame,
+  type RawVideoFrame,
+  type RedactedImage,
+  type RedactedVideoFrame,
+  type VideoPixels,
+  rawFrame,
+  redactedImage,
+} from './frame.ts'
 
 /** Brightness and colour add up to 0-255 and this much more on each side. */
 const ROOM = 320
@@ -8,11 +16,22 @@ const CLAMPED = Uint8Array.from({ length: 2 * ROOM + 256 }, (_, i) => Math.min(2
 const BITS = 12
 
 /**
- * The frame as networks take it. Only some frames of a video are searched, so this costs less than having all of them converted
- * before they come. Four pixels are put together in 32-bit words, and all sums are looked up.
+ * A frame of a video as networks take it. Only some frames of a video are searched, so this costs less than having all of them
+ * converted before they come.
  */
-export function toRgb(frame: RawVideoFrame, matrix: Matrix): RawFrame {
-  const { sequence, capturedAt, width, height, planes: from } = frame
+export function rawRgb(frame: RawVideoFrame): RawFrame {
+  const { cameraId, sequence, capturedAt, width, height } = frame
+  return rawFrame({ cameraId, sequence, capturedAt, width, height, planes: rgbOf(frame) })
+}
+
+/** A redacted frame of a video as a picture by itself. */
+export function redactedRgb(frame: RedactedVideoFrame): RedactedImage {
+  const { capturedAt, width, height } = frame
+  return redactedImage({ capturedAt, width, height, planes: rgbOf(frame) })
+}
+
+/** Planes of green, blue and red. Four pixels are put together in 32-bit words, and all sums are looked up. */
+function rgbOf({ width, height, matrix, planes: from }: VideoPixels): Uint8Array {
   const { light, redByV, greenByU, greenByV, blueByU } = TABLES[matrix]
   const size = width * height
   const half = Math.ceil(width / 2)
@@ -47,7 +66,7 @@ export function toRgb(frame: RawVideoFrame, matrix: Matrix): RawFrame {
     }
     rows.forEach((row, plane) => planes.set(row, plane * size + y * width))
   }
-  return rawFrame({ cameraId: 'file', sequence, capturedAt, width, height, planes })
+  return planes
 }
 
 function packed(a: number, b: number, c: number, d: number): number {
