@@ -17,19 +17,21 @@ export interface LyingLink extends AsyncDisposable {
   readonly port: number
 }
 
+type MqttFiles = Pick<Trial['box'], 'ca' | 'certificate' | 'key'>
+
 /** MQTT 5, 2.4. */
 const QUOTA_EXCEEDED = 0x97
 const MQTT_5 = { protocolVersion: 5 } as const
 
-/** Lays a wire to the real broker of a trial. */
+/** Lays a wire from a box, or whoever stands in its place, to the real broker of a trial. */
 export async function layLyingLink(
-  { box, broker }: Trial,
+  { box, broker }: { readonly box: MqttFiles; readonly broker: Trial['broker'] },
   brokerPort: number,
   fateOf: (message: IPublishPacket) => Fate,
   /** Sees every byte, decrypted, in both directions. */
   see: (bytes: Buffer) => void = () => undefined,
 ): Promise<LyingLink> {
-  const read = ({ ca, certificate, key }: { ca: string; certificate: string; key: string }) => ({
+  const read = ({ ca, certificate, key }: MqttFiles) => ({
     ca: readFileSync(ca),
     cert: readFileSync(certificate),
     key: readFileSync(key),

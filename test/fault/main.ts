@@ -8,12 +8,9 @@ import { HARMS } from './tally.ts'
 /** `npm run test:fault -- [SUITE…] [--long | --rounds N] [--seed N]`: injects faults, and ends with a table of what held. */
 
 /** Suites wait for processes more than they compute. */
-const AT_ONCE = 2
+const AT_ONCE = 3
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { long: { type: 'boolean' }, rounds: { type: 'string' }, seed: { type: 'string' } },
-})
+const { values, positionals } = parsed()
 const unknown = positionals.filter((name) => !SUITES.some((suite) => suite.name === name))
 const rounds = wholeNumber('rounds', values.rounds)
 const seed = wholeNumber('seed', values.seed) ?? 1
@@ -48,6 +45,15 @@ function report(row: Row): void {
 
 function countOf({ counts }: FaultSuite): number {
   return rounds ?? (values.long ? counts.long : counts.short)
+}
+
+function parsed() {
+  const options = { long: { type: 'boolean' }, rounds: { type: 'string' }, seed: { type: 'string' } } as const
+  try {
+    return parseArgs({ allowPositionals: true, options })
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error))
+  }
 }
 
 function wholeNumber(name: string, text: string | undefined): number | undefined {

@@ -18,6 +18,8 @@ import type { Rounds } from './suite.ts'
 
 export const NAMES = { site: 'main-street', device: 'box-1' } as const
 export const STARTED = Date.parse('2026-03-01T08:00:00.000Z')
+/** On every evidence of the box. */
+export const PLATE = 'RV999ZZ'
 
 /** How a box is found: stopped well, killed with its log beside the database, or as it was before its newest evidence. */
 type State = 'stopped' | 'killed' | 'old'
@@ -48,7 +50,7 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
   const run = (program: string, ...args: string[]): void => void execFileSync(program, args)
   const keys = loadStoreKeys(config, {})
   planted.plant('the database key', keys.database)
-  planted.plant('a plate', 'RV999ZZ')
+  planted.plant('the plate', PLATE)
   const { signing, signers } = keys
   wipe(keys)
 
@@ -63,7 +65,7 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
     }
   }
   const seal: RottenBox['seal'] = (clipBytes) => {
-    const evidence = syntheticEvidence({ ...NAMES, plateText: 'RV999ZZ', clipBytes })
+    const evidence = syntheticEvidence({ ...NAMES, plateText: PLATE, clipBytes })
     return sealEvidence(evidence, {
       signingKey: signing,
       recipients: config.city.recipients,

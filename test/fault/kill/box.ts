@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,6 +12,7 @@ import { boxConfig } from '../../support/box.ts'
 import { keptLog } from '../../support/kept-log.ts'
 import { startMosquitto } from '../../support/mosquitto.ts'
 import { until } from '../../support/until.ts'
+import { expectHarm } from '../control.ts'
 import type { Dice } from '../dice.ts'
 import { openAsVault } from '../power/open-as-vault.ts'
 import type { Rounds } from '../suite.ts'
@@ -102,10 +104,16 @@ export async function killBox(rounds: Rounds, count: number): Promise<void> {
     ending.abort()
     await receiving
   }
-  await prove(
-    config,
-    { acknowledged, atCity, evidence: join(trial.city.evidence, NAMES.site, NAMES.device) },
-    tally,
+  const proof = { acknowledged, atCity, evidence: join(trial.city.evidence, NAMES.site, NAMES.device) }
+  await prove(config, proof, tally)
+  const [first = ''] = acknowledged
+  const gone = { ...proof, acknowledged: new Set([...acknowledged, randomUUID()]) }
+  await expectHarm(rounds, 'lost', 'a vault that forgot what it acknowledged', (broken) =>
+    prove(config, gone, broken.tally),
+  )
+  const twice = { ...proof, atCity: new Map([...atCity, [first, 2] as const]) }
+  await expectHarm(rounds, 'duplicated', 'a city that accepted one twice', (broken) =>
+    prove(config, twice, broken.tally),
   )
 }
 

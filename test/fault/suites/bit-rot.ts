@@ -11,7 +11,7 @@ import { keptLog } from '../../support/kept-log.ts'
 import { renderVideo } from '../../support/video.ts'
 import type { Dice } from '../dice.ts'
 import { judgeRecovery } from '../recovery.ts'
-import { makeRottenBox, NAMES, type RottenBox, STARTED } from '../rotten-box.ts'
+import { makeRottenBox, NAMES, PLATE, type RottenBox, STARTED } from '../rotten-box.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 const KEY_FAULTS = /^ERR_(KEY_INVALID|KEY_WRAP|SECRET_FILE|STORE_KEY|ENDORSEMENT_INVALID|SIGNATURE_INVALID)$/
@@ -154,7 +154,10 @@ async function damageSpool(box: RottenBox, dice: Dice, tally: Rounds['tally']): 
     ...{ config, signingKey: keys.signing, shelf: store.evidence, selftests: store.selftests },
     ...{ now: () => STARTED, onStored: () => undefined, logger: keptLog() },
   })
-  const { facts, files } = syntheticEvidence({ ...NAMES, configSha256: config.sha256, clipBytes: 20_000 })
+  const { facts, files } = syntheticEvidence({
+    ...{ ...NAMES, configSha256: config.sha256 },
+    ...{ clipBytes: 20_000, plateText: PLATE },
+  })
   const hit = dice.between(0, files.length - 1)
   const damaged = files.map((each, i) => (i === hit ? { ...each, bytes: rotten(each.bytes, dice) } : each))
   const outcome = await intake.evidence({ facts, files: damaged }).catch((error: unknown) => error)

@@ -9,8 +9,10 @@ import { signReceipt } from '../../../src/sealing/receipt.ts'
 import { type SealedEvidence, sha256Hex } from '../../../src/sealing/seal.ts'
 import { brokerlessTrial } from '../../support/box.ts'
 import { type BoxAndCity, DEVICE, setUpBoxAndCity, SITE, STATION } from '../../support/delivery.ts'
+import { expectHarm } from '../control.ts'
 import { type Dice, diceOf } from '../dice.ts'
 import { createHostileBroker } from '../hostile-broker.ts'
+import { setUpLyingStreet } from '../lying-street.ts'
 import { plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
@@ -25,7 +27,19 @@ const TIMING: DeliveryTiming = {
   ...{ connection: CONNECTION, reconnect: BACKOFF, retry: BACKOFF },
   ...{ answerMs: 60, confirmMs: 120, patienceMs: 200, pollMs: 10, rejectedMs: 40 },
 }
+/** A real broker has a network and a disk. */
+const WIRE_TIMING: DeliveryTiming = {
+  ...TIMING,
+  connection: { connectMs: 3000, publishMs: 300 },
+  ...{ answerMs: 300, confirmMs: 600, patienceMs: 1000 },
+}
 const PLATE = 'LIE9274QX'
+/** After so many sequences a broker with the city's key has had its chance. */
+const CONTROL_SEQUENCES = 60
+
+/** One of so many sequences more goes through a real broker, over wires that lie. */
+const REAL_SHARE = 20
+const REAL_WORLDS = 3
 
 /** Generated sequences of what a broker must not do, between the real forwarder and the real receiver. */
 export const brokerLies: FaultSuite = {
@@ -33,26 +47,62 @@ export const brokerLies: FaultSuite = {
   fault: 'sequences of dropping, killing, reordering, forging by the broker',
   counts: { short: 500, long: 10_000 },
   async run(rounds) {
-    const { count, dice, folder, signal } = rounds
-    let next = 0
-    const world = async (index: number, ownDice: Dice): Promise<void> => {
-      await using lies = await setUpWorld(join(folder, String(index)), ownDice, rounds)
-      while (next < count && !signal.aborted) {
-        const sequence = next++
-        rounds.tally.injected()
-        await lies.play(sequence)
-      }
-    }
-    const seeds = Array.from({ length: Math.min(WORLDS, count) }, () => dice.between(0, 2 ** 31))
-    await Promise.all(seeds.map((seed, index) => world(index, diceOf(seed))))
+    const { count, dice, folder } = rounds
+    const inMemory = (name: string, ownDice: Dice): Promise<Lies> =>
+      liesInMemory(join(folder, name), ownDice, rounds)
+    const onWire = (name: string, ownDice: Dice): Promise<Lies> =>
+      liesOnWire(join(folder, name), ownDice, rounds)
+    await playAll(rounds, { count, worlds: WORLDS, name: 'memory', lies: inMemory })
+    const real = Math.ceil(count / REAL_SHARE)
+    await playAll(rounds, { count: real, worlds: REAL_WORLDS, name: 'wire', lies: onWire })
+    await expectHarm(rounds, 'lost', "a broker that has the city's key", async (broken) => {
+      const ownDice = diceOf(dice.between(0, 2 ** 31))
+      await using lies = await liesInMemory(join(folder, 'control'), ownDice, broken, { hasCityKey: true })
+      const play = player(lies, ownDice, broken.tally)
+      for (let i = 0; i < CONTROL_SEQUENCES && broken.tally.harms.lost.length === 0; i++)
+        await play(`control ${i}`)
+    })
   },
 }
 
-interface World extends AsyncDisposable {
-  play(sequence: number): Promise<void>
+async function playAll(
+  { dice, tally, signal }: Rounds,
+  all: {
+    readonly count: number
+    readonly worlds: number
+    readonly name: string
+    readonly lies: (name: string, ownDice: Dice) => Promise<Lies>
+  },
+): Promise<void> {
+  let next = 0
+  const world = async (index: number, ownDice: Dice): Promise<void> => {
+    await using lies = await all.lies(`${all.name}-${index}`, ownDice)
+    const play = player(lies, ownDice, tally)
+    while (next < all.count && !signal.aborted) {
+      tally.injected()
+      await play(`${all.name} ${next++}`)
+    }
+  }
+  const seeds = Array.from({ length: Math.min(all.worlds, all.count) }, () => dice.between(0, 2 ** 31))
+  await Promise.all(seeds.map((seed, index) => world(index, diceOf(seed))))
 }
 
-async function setUpWorld(folder: string, dice: Dice, { tally, planted }: Rounds): Promise<World> {
+/** A box and a city, and between them a broker that lies until it is healed. */
+interface Lies extends AsyncDisposable {
+  readonly both: BoxAndCity
+  readonly timing: DeliveryTiming
+  /** Evidence on its way, the newest first. */
+  readonly under: SealedEvidence[]
+  turn(): void
+  heal(): Promise<void>
+}
+
+async function liesInMemory(
+  folder: string,
+  dice: Dice,
+  { planted }: Pick<Rounds, 'planted'>,
+  { hasCityKey = false } = {},
+): Promise<Lies> {
   const trial = await brokerlessTrial(folder, { site: SITE, device: DEVICE })
   plantTrial(planted, trial)
   planted.plant('the plate', PLATE)
@@ -72,6 +122,10 @@ async function setUpWorld(folder: string, dice: Dice, { tally, planted }: Rounds
       ...{ deviceId: DEVICE, evidenceId, ciphertextSha256 },
       ...{ status: 'stored' as const, issuedAt: new Date().toISOString() },
     }
+    if (hasCityKey)
+      return [
+        { topic: receiptTopic(STATION, evidenceId), payload: Buffer.from(signReceipt(receipt, cityKey)) },
+      ]
     const payload = dice.pick([
       () => signReceipt(receipt, strangerKey),
       () => signReceipt(receipt, { ...strangerKey, id: cityKey.id }),
@@ -88,54 +142,65 @@ async function setUpWorld(folder: string, dice: Dice, { tally, planted }: Rounds
     connect: broker.connect,
     cityTiming: { connection: CONNECTION, reconnect: BACKOFF, askAfterMs: 30 },
   })
+  return {
+    ...{ both, under, timing: TIMING },
+    turn: () => broker.turn(),
+    heal: async () => broker.heal(),
+    [Symbol.asyncDispose]: () => both[Symbol.asyncDispose](),
+  }
+}
+
+async function liesOnWire(folder: string, dice: Dice, { planted }: Rounds): Promise<Lies> {
+  const street = await setUpLyingStreet(folder, dice)
+  plantTrial(planted, street.both.trial)
+  return { ...street, under: [], timing: WIRE_TIMING }
+}
+
+/** Plays sequences, one after the other: evidence is committed while the broker lies, and must be at the city once it is healed. */
+function player(lies: Lies, dice: Dice, tally: Rounds['tally']): (sequence: string) => Promise<void> {
+  const { both, timing, under } = lies
   watchSettling(both, (id) => tally.harm('lost', `${id} was settled before the city had stored it`))
 
-  return {
-    async play(sequence) {
-      const harm = (kind: 'lost' | 'duplicated' | 'broken', what: string): void =>
-        tally.harm(kind, `sequence ${sequence}: ${what}`)
-      broker.turn()
-      let city = both.startCity()
-      let box = both.startBox(TIMING)
-      const committed: SealedEvidence[] = []
-      const end = performance.now() + dice.between(HOSTILE_MS.least, HOSTILE_MS.most)
-      for (let left = dice.between(1, 2); left > 0; left--) {
-        const clipBytes = dice.chance(0.1) ? dice.between(90_000, 250_000) : 300
-        const sealed = await both.seal({ clipBytes, pictureBytes: 200, plateText: PLATE })
-        committed.push(sealed)
-        under.unshift(sealed)
-        const at = Date.now()
-        both.store.evidence.commit(sealed, { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: at, at })
-        box.forwarder.wake()
-        await sleep(dice.between(0, 15))
-        if (dice.chance(0.1)) {
-          await box.stop()
-          box = both.startBox(TIMING)
-        }
-        if (dice.chance(0.1)) {
-          await city.stop()
-          city = both.startCity()
-        }
+  return async (sequence) => {
+    const harm = (kind: 'lost' | 'duplicated' | 'broken', what: string): void =>
+      tally.harm(kind, `sequence ${sequence}: ${what}`)
+    lies.turn()
+    let city = both.startCity()
+    let box = both.startBox(timing)
+    const committed: SealedEvidence[] = []
+    const end = performance.now() + dice.between(HOSTILE_MS.least, HOSTILE_MS.most)
+    for (let left = dice.between(1, 2); left > 0; left--) {
+      const clipBytes = dice.chance(0.1) ? dice.between(90_000, 250_000) : 300
+      const sealed = await both.seal({ clipBytes, pictureBytes: 200, plateText: PLATE })
+      committed.push(sealed)
+      under.unshift(sealed)
+      const at = Date.now()
+      both.store.evidence.commit(sealed, { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: at, at })
+      box.forwarder.wake()
+      await sleep(dice.between(0, 15))
+      if (dice.chance(0.1)) {
+        await box.stop()
+        box = both.startBox(timing)
       }
-      await sleep(Math.max(0, end - performance.now()))
-      broker.heal()
-      const healedAt = performance.now()
-      const isDone = (): boolean => both.store.inventory.counts().pending === 0
-      while (!isDone() && performance.now() < healedAt + HEALED_WITHIN_MS) await sleep(5)
-      if (isDone()) tally.recovered(performance.now() - healedAt)
-      else
-        harm(
-          'broken',
-          `the outbox is not empty ${HEALED_WITHIN_MS / 1000} s after the broker was honest again`,
-        )
-      await box.stop()
-      await city.stop()
-      check(both, committed, harm)
-      under.length = 0
-      both.stored.length = 0
-      both.log.lines.length = 0
-    },
-    [Symbol.asyncDispose]: () => both[Symbol.asyncDispose](),
+      if (dice.chance(0.1)) {
+        await city.stop()
+        city = both.startCity()
+      }
+    }
+    await sleep(Math.max(0, end - performance.now()))
+    await lies.heal()
+    const healedAt = performance.now()
+    const isDone = (): boolean => both.store.inventory.counts().pending === 0
+    while (!isDone() && performance.now() < healedAt + HEALED_WITHIN_MS) await sleep(5)
+    if (isDone()) tally.recovered(performance.now() - healedAt)
+    else
+      harm('broken', `the outbox is not empty ${HEALED_WITHIN_MS / 1000} s after the broker was honest again`)
+    await box.stop()
+    await city.stop()
+    check(both, committed, harm)
+    under.length = 0
+    both.stored.length = 0
+    both.log.lines.length = 0
   }
 }
 

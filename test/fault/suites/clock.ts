@@ -9,6 +9,7 @@ import type { Store } from '../../../src/store/open.ts'
 import { WRITTEN_AFTER } from '../../../src/vault/purging.ts'
 import { keptLog } from '../../support/kept-log.ts'
 import { aboutAt, openTestStore, receiptFor, sealedFixture } from '../../store/store.fixture.ts'
+import { expectHarm } from '../control.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 const MINUTE = 60_000
@@ -46,15 +47,26 @@ export const clock: FaultSuite = {
       tally.injected()
       await stepOnce(step, round, rounds)
     }
+    let latest = 0
+    const stubborn: typeof startRetention = (deps, stop) =>
+      startRetention({ ...deps, clock: () => (latest = Math.max(latest, deps.clock())) }, stop)
+    await expectHarm(rounds, 'broken', 'a box that never believes that its clock went back', (broken) =>
+      stepOnce('-30 d', count, broken, stubborn),
+    )
   },
 }
 
-async function stepOnce(step: Step, round: number, { folder, dice, tally }: Rounds): Promise<void> {
+async function stepOnce(
+  step: Step,
+  round: number,
+  { folder, dice, tally }: Rounds,
+  retention = startRetention,
+): Promise<void> {
   const harm = (what: string): void => tally.harm('broken', `${step}: ${what}`)
   const start = Date.parse('2026-03-27T00:00:00.000Z') + dice.between(0, 40 * DAY)
   using store = openTestStore(join(folder, `round-${round}`))
   const stock = fill(store, start)
-  const watch = watchOf(store, start + 5 * MINUTE)
+  const watch = watchOf(store, start + 5 * MINUTE, retention)
   await watch.run(WATCHED_TICKS)
 
   const stepped = STEPS[step](watch.now)
@@ -110,7 +122,7 @@ function judgeStock(store: Store, { pending, held }: Stock, when: string, tally:
 }
 
 /** The real loop of retention on a clock that only moves while it waits, or when it is set. */
-function watchOf(store: Store, now: number) {
+function watchOf(store: Store, now: number, retention: typeof startRetention) {
   const log = keptLog()
   const sign = (account: PurgeAccount): Buffer => Buffer.from(JSON.stringify(account))
   const watch = {
@@ -130,7 +142,7 @@ function watchOf(store: Store, now: number) {
         watch.now += ms
         if (++tick >= ticks) stop.abort()
       }
-      await startRetention(
+      await retention(
         {
           ...{ store: store.expiry, policy: POLICY, builtAt: WRITTEN_AFTER, sign, logger: log },
           ...{ schedule: SCHEDULE, timeZone: 'Europe/Berlin', clock: () => watch.now, wait },

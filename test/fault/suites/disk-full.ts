@@ -13,13 +13,16 @@ import { boxConfig } from '../../support/box.ts'
 import { DEVICE, setUpStreet, SITE, type Street } from '../../support/delivery.ts'
 import { syntheticEvidence } from '../../support/evidence.ts'
 import { until } from '../../support/until.ts'
+import { expectHarm } from '../control.ts'
 import { lackingDisk, mountDisk } from '../disk.ts'
 import { type Filler, fillDisk, FILLERS } from '../fillers.ts'
+import { plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 /** Room for a few evidence, the log behind them and the ballast. */
 const DISK = { mebibytes: 96, files: 128 }
 const WITHIN = { withinMs: 15_000 }
+const PLATE = 'DF55KLM'
 
 /** The disk of the store is full, to its last byte or its last name, while evidence waits and receipts come. */
 export const diskFull: FaultSuite = {
@@ -28,9 +31,11 @@ export const diskFull: FaultSuite = {
   counts: { short: 20, long: 200 },
   lacking: lackingDisk,
   async run(rounds) {
-    const { folder, count, signal, tally } = rounds
+    const { folder, count, signal, tally, planted } = rounds
     await using disk = await mountDisk(join(folder, 'disk'), DISK)
     await using street = await setUpStreet(join(folder, 'street'), { storeFolder: disk.folder })
+    plantTrial(planted, street.trial)
+    planted.plant('the plate', PLATE)
     street.startCity()
     const box = boxOf(street)
     for (let round = 0; round < count && !signal.aborted; round++) {
@@ -39,6 +44,13 @@ export const diskFull: FaultSuite = {
       tally.injected()
       await fillOnce(filler, disk.folder, street, box, rounds)
     }
+    const careless = {
+      ...box,
+      take: async (clipBytes: number) => ({ ...(await box.take(clipBytes)), outcome: 'stored' as const }),
+    }
+    await expectHarm(rounds, 'lost', 'a box that says it has stored what it could not', (broken) =>
+      fillOnce('other', disk.folder, street, careless, broken),
+    )
     street.store.audit.verify()
   },
 }
@@ -59,7 +71,7 @@ function boxOf({ trial, store, deviceKey, log }: Street): Box {
     config,
     async take(clipBytes) {
       const named = { site: SITE, device: DEVICE, configSha256: config.sha256 }
-      const evidence = syntheticEvidence({ ...named, clipBytes })
+      const evidence = syntheticEvidence({ ...named, clipBytes, plateText: PLATE })
       return { evidenceId: evidence.facts.evidenceId, outcome: await intake.evidence(evidence) }
     },
   }

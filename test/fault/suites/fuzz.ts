@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
+import { inspect, isDeepStrictEqual } from 'node:util'
 import { isRoadveilError } from '../../../src/errors.ts'
 import {
   evidenceFrame,
@@ -27,8 +27,10 @@ import { signReceipt, verifyReceipt } from '../../../src/sealing/receipt.ts'
 import { createTrial } from '../../../src/trial/trial.ts'
 import { syntheticEvidence } from '../../support/evidence.ts'
 import { bend, damage, warp } from '../mutate.ts'
+import { plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
+const PLATE = 'FZ81NQX'
 const STATION = { prefix: 'roadveil', site: 'hill-street', device: 'box-1' }
 
 /** A parser under fire: throws a coded error or gives a value in which everything is as it should be. */
@@ -52,6 +54,9 @@ export const fuzz: FaultSuite = {
         await target.shoot()
       } catch (error) {
         if (!isRoadveilError(error)) rounds.tally.harm('broken', `${target.name}: ${String(error)}`)
+        // Somebody will log it.
+        for (const hit of rounds.planted.within(`an error: ${target.name}`, inspect(error, { depth: 8 })))
+          rounds.tally.harm('leaked', hit)
       }
       if ('polluted' in {}) {
         rounds.tally.harm('broken', `${target.name}: every object has got a property`)
@@ -61,11 +66,13 @@ export const fuzz: FaultSuite = {
   },
 }
 
-async function targetsOf({ folder, dice, tally }: Rounds): Promise<readonly Target[]> {
+async function targetsOf({ folder, dice, tally, planted }: Rounds): Promise<readonly Target[]> {
   const trial = await createTrial(`${folder}/trial`, {
     ...{ site: STATION.site, device: STATION.device, topicPrefix: STATION.prefix },
     ...{ hosts: ['127.0.0.1'], port: 1, now: new Date() },
   })
+  plantTrial(planted, trial)
+  planted.plant('the plate', PLATE)
   const cityKey = loadSigningKey({ name: 'none', file: trial.city.receiptKey, env: {} })
   const { id, publicKey } = loadPublicKey(trial.box.receiptPublicKey)
   const evidenceId = randomUUID()
@@ -85,7 +92,7 @@ async function targetsOf({ folder, dice, tally }: Rounds): Promise<readonly Targ
   const commanded = signCommand(command, commandKey)
   const commandKeys = new Map([[commandKey.id, loadPublicKey(trial.box.commandPublicKey).publicKey]])
   const { site, device: deviceId } = STATION
-  const evidence = syntheticEvidence({ clipBytes: 2_000 })
+  const evidence = syntheticEvidence({ clipBytes: 2_000, plateText: PLATE })
   const whole = evidenceFrame(evidence)
   const frame = Buffer.concat(encodeFrame(whole))
   const topics = [

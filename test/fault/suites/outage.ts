@@ -6,6 +6,7 @@ import { isRoadveilError } from '../../../src/errors.ts'
 import { QUICK_DELIVERY, setUpStreet, type Street } from '../../support/delivery.ts'
 import { syntheticEvidence } from '../../support/evidence.ts'
 import { until } from '../../support/until.ts'
+import { expectHarm } from '../control.ts'
 import { type FlakyLink, layFlakyLink } from '../flaky-link.ts'
 import { plantFiles, plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
@@ -16,12 +17,14 @@ const OUTAGE_MS = 7 * DAY_MS
 const BEGAN_AT = Date.parse('2026-03-02T10:00:00Z')
 const TIMING: DeliveryTiming = {
   ...QUICK_DELIVERY,
-  ...{ reconnect: { firstMs: 10, mostMs: 80 }, answerMs: 250, confirmMs: 400 },
-  // No evidence is at fault here: none may be passed, however long a slow machine needs to mend a link.
-  patienceMs: 30_000,
+  ...{ reconnect: { firstMs: 10, mostMs: 80 } },
+  // No evidence is at fault here: none may be passed, however long a slow machine needs for an answer or to mend a link.
+  ...{ answerMs: 1500, confirmMs: 2000, patienceMs: 30_000 },
 }
-/** Between two faults of the links once the broker is back: long enough for something to get through on a slow machine. */
+/** Between two faults of the links once the broker is back. */
 const FLAP_MS = { least: 600, most: 3000 }
+/** As much gets through meanwhile, however slow the machine: what is under way at one time, so that the faults are not one's own. */
+const FLAP_ARRIVALS = 5
 /** Of a flat memory: what a garbage collector leaves lying about. */
 const MOST_GROWTH_BYTES = 24 * 2 ** 20
 const DELIVERED_WITHIN_MS = 900_000
@@ -60,6 +63,15 @@ export const outage: FaultSuite = {
     const arrived = await flapUntilDelivered(street, [boxLink, cityLink], rounds)
     tally.recovered(performance.now() - backAt)
     checkArrival(ids, arrived, tally)
+    const [first = '', second = ''] = arrived.ids
+    for (const [kind, what, wrong] of [
+      ['lost', 'a city without the last evidence', arrived.ids.slice(0, -1)],
+      ['duplicated', 'a city that has one twice', [...arrived.ids, first]],
+      ['broken', 'a city that got the second one first', [second, first, ...arrived.ids.slice(2)]],
+    ] as const)
+      await expectHarm(rounds, kind, what, async (broken) =>
+        checkArrival(ids, { ...arrived, ids: wrong }, broken.tally),
+      )
     const { pending, tombstones } = street.store.inventory.counts()
     if (pending > 0) tally.harm('lost', `${pending} evidence still wait on the box`)
     if (tombstones !== ids.length) tally.harm('lost', `${tombstones} tombstones of ${ids.length} evidence`)
@@ -101,9 +113,17 @@ async function flapUntilDelivered(
   { dice, tally, signal }: Rounds,
 ): Promise<{ readonly ids: readonly string[]; readonly setAside: ReadonlySet<string> }> {
   const done = new AbortController()
+  const ids: string[] = []
+  const arrived = (): number => ids.length + street.stored.length
   const flapping = (async () => {
-    const pause = (): Promise<boolean> =>
-      sleep(dice.between(FLAP_MS.least, FLAP_MS.most), true, { signal: done.signal }).catch(() => false)
+    const pause = async (): Promise<boolean> => {
+      const before = arrived()
+      await sleep(dice.between(FLAP_MS.least, FLAP_MS.most), undefined, { signal: done.signal }).catch(
+        () => undefined,
+      )
+      while (!done.signal.aborted && arrived() < before + FLAP_ARRIVALS) await sleep(50)
+      return !done.signal.aborted
+    }
     while (await pause()) {
       if (dice.chance(0.7)) dice.pick(links).cut()
       else {
@@ -113,7 +133,6 @@ async function flapUntilDelivered(
       }
     }
   })()
-  const ids: string[] = []
   const setAside = new Set<string>()
   const drain = (): void => {
     for (const { evidenceId } of street.stored.splice(0)) ids.push(evidenceId)

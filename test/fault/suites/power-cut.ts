@@ -3,12 +3,12 @@ import { dirname, join } from 'node:path'
 import type { Config } from '../../../src/config/config.ts'
 import { loadStoreKeys } from '../../../src/vault/keys.ts'
 import { boxConfig, brokerlessTrial } from '../../support/box.ts'
+import { expectHarm } from '../control.ts'
 import { cutInto, isBallast, type Left, type Recorded, testStoreIn } from '../power/cuts.ts'
 import { diskAt } from '../power/disk.ts'
 import { openAsVault } from '../power/open-as-vault.ts'
 import { lackingForRecordings, record, type Step } from '../power/recording.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
-import { tallyOf } from '../tally.ts'
 
 const CUTS_PER_RECORDING = 10
 const CONTROL_CUTS = 10
@@ -39,11 +39,11 @@ export const powerCut: FaultSuite = {
 
 /** With synchronous=NORMAL the same cuts must lose something, or they would find nothing anywhere. */
 async function control(rounds: Rounds): Promise<void> {
-  const tally = tallyOf()
-  const recorded = await recordStore(rounds, ['careless'])
-  await cutInto(recorded, rounds, { cuts: CONTROL_CUTS, what: 'control', tally, onCut: () => undefined })
-  if (!rounds.signal.aborted && tally.harms.lost.length === 0)
-    rounds.tally.harm('broken', 'the control, a store at synchronous=NORMAL, lost nothing')
+  await expectHarm(rounds, 'lost', 'a store at synchronous=NORMAL', async (broken) => {
+    const recorded = await recordStore(broken, ['careless'])
+    const { tally } = broken
+    await cutInto(recorded, broken, { cuts: CONTROL_CUTS, what: 'control', tally, onCut: () => undefined })
+  })
 }
 
 /** A new store, and once more the one that a process has left behind. */
