@@ -9,6 +9,7 @@ import { loadModelSource } from '../../src/models/source.ts'
 import type { Detectors } from '../../src/privacy/search.ts'
 import { openEvidenceNetworks } from '../../src/vision/evidence-networks.ts'
 import { BUILT_IN_CLIP } from '../demo/camera.ts'
+import { line } from './line.ts'
 
 /**
  * `roadveil anonymize` on a 1080p video at 25 frames a second, and how that compares with nothing but the networks that search
@@ -41,8 +42,6 @@ try {
   )
   const wall = (performance.now() - before.wall) / 1000
   const cpu = cpuSeconds() - before.cpu
-  const line = (what: string, value: string): void =>
-    void process.stdout.write(`${what.padEnd(54)}${value}\n`)
   line('measured', `${SECONDS} s, 1080p at 25 fps, ${outcome.frames} frames, ${bare.searched} searched`)
   line('frames per second', (outcome.frames / wall).toFixed(2))
   line('seconds, and seconds of CPU with ffmpeg', `${wall.toFixed(1)}, ${cpu.toFixed(1)}`)

@@ -9,6 +9,7 @@ import { Children } from '../demo/children.ts'
 import { openedEvidence, secondsToReceipt } from '../demo/summary.ts'
 import { ROADVEIL, makeTrial } from '../demo/trial.ts'
 import { bareDecodeSeconds, bareInferenceSeconds } from './bare.ts'
+import { line } from './line.ts'
 import { stolenSeconds, usageOf } from './process-tree.ts'
 
 /**
@@ -70,8 +71,6 @@ async function bench(signal: AbortSignal): Promise<void> {
 
   const decode = bareDecodeSeconds(clip, MEASURED_S)
   const inference = await bareInferenceSeconds(MEASURED_S * ANALYSIS_FPS)
-  const line = (what: string, value: string): void =>
-    void process.stdout.write(`${what.padEnd(54)}${value}\n`)
   line(
     'measured',
     `${MEASURED_S} s, 1080p at 25 fps, ${last.counts?.violations ?? 0} violations, ${last.delivery.delivered} confirmed`,
