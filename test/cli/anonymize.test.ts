@@ -6,8 +6,6 @@ import type { Progress } from '../../src/anonymize/batch.ts'
 import { showProgress } from '../../src/cli/anonymize-progress.ts'
 import { roadveil, startRoadveil } from './roadveil.ts'
 
-t.setTimeout(110_000)
-
 const folder = t.testdir({ in: {} })
 const red = { create: { width: 64, height: 48, channels: 3, background: 'red' } } as const
 await sharp(red).jpeg().toFile(join(folder, 'in/good.jpg'))

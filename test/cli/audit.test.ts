@@ -13,9 +13,6 @@ import { shortFolder } from '../support/short-folder.ts'
 import { until } from '../support/until.ts'
 import { type Ended, roadveil, startRoadveil } from './roadveil.ts'
 
-// Each verb is a process of its own.
-t.setTimeout(110_000)
-
 const names = { site: 'main-street', device: 'box-1' }
 
 /** A box whose audit log has 70 rows and two checkpoints, and the first of them as the city has it. */

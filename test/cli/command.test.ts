@@ -12,9 +12,6 @@ import { shortFolder } from '../support/short-folder.ts'
 import { until } from '../support/until.ts'
 import { type Ended, roadveil, startRoadveil } from './roadveil.ts'
 
-// Each verb is a process of its own.
-t.setTimeout(110_000)
-
 const names = { site: 'main-street', device: 'box-1' }
 const box = 'main-street/box-1'
 const why = ['--reason', 'court order']

@@ -8,9 +8,6 @@ import { shortFolder } from '../support/short-folder.ts'
 import { until } from '../support/until.ts'
 import { type Ended, roadveil, startRoadveil } from './roadveil.ts'
 
-// Each verb is a process of its own.
-t.setTimeout(200_000)
-
 const names = { site: 'main-street', device: 'box-1' }
 
 async function setUpBox(t: { teardown(act: () => Promise<void>): void }) {

@@ -3,9 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { shortFolder } from '../config/site.ts'
-import { roadveil, startRoadveil } from './roadveil.ts'
-
-t.setTimeout(110_000)
+import { type RoadveilProcess, roadveil, startRoadveil } from './roadveil.ts'
 
 /** A box without a broker and with a recording that is no video: vault must do its work all the same. */
 async function makeBox(t: { teardown(fn: () => void): void }): Promise<string> {
@@ -34,10 +32,23 @@ function childrenOf(
     })
 }
 
-async function untilAnswers(config: string): Promise<{ processes: { vault: { pid: number } } }> {
+const ANSWERS_WITHIN_MS = 60_000
+const ASKED_FOR_MS = 20_000
+
+/** Throws what was said so far when a run has ended, or does not answer in time. */
+async function untilAnswers(
+  config: string,
+  run: RoadveilProcess,
+): Promise<{ processes: { vault: { pid: number } } }> {
+  const since = performance.now()
   for (;;) {
-    const { code, stdout } = await roadveil(['status', '--json', '--config', config])
+    const asked = startRoadveil(['status', '--json', '--config', config])
+    const patience = setTimeout(() => void asked.kill('SIGKILL'), ASKED_FOR_MS)
+    const { code, stdout, stderr } = await asked.ended
+    clearTimeout(patience)
     if (code === 0) return JSON.parse(stdout) as { processes: { vault: { pid: number } } }
+    if (run.exitCode !== null || performance.now() - since > ANSWERS_WITHIN_MS)
+      throw new Error(`status ended with ${code}: ${stderr}\nand run said ${run.output().stderr}`)
     await sleep(200)
   }
 }
@@ -59,7 +70,7 @@ await t.test(
     const config = await makeBox(t)
     const run = startRoadveil(['run', '--config', config], { env: { CREDENTIALS_DIRECTORY: '/nowhere' } })
     t.teardown(() => void run.kill('SIGKILL'))
-    const first = (await untilAnswers(config)).processes.vault.pid
+    const first = (await untilAnswers(config, run)).processes.vault.pid
     t.match(
       childrenOf(run.pid ?? 0)
         .map(({ args }) => args)
@@ -72,7 +83,7 @@ await t.test(
 
     process.kill(first, 'SIGKILL')
     await untilGone([first])
-    const second = (await untilAnswers(config)).processes.vault.pid
+    const second = (await untilAnswers(config, run)).processes.vault.pid
     t.not(second, first)
 
     const list = await roadveil(['evidence', 'list', '--config', config])
@@ -100,7 +111,7 @@ await t.test(
 await t.test('a killed run takes its processes with it', async (t) => {
   const config = await makeBox(t)
   const run = startRoadveil(['run', '--config', config])
-  await untilAnswers(config)
+  await untilAnswers(config, run)
   const pids = childrenOf(run.pid ?? 0).map(({ pid }) => pid)
   t.ok(pids.length >= 1)
   run.kill('SIGKILL')

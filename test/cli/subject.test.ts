@@ -12,9 +12,6 @@ import { until } from '../support/until.ts'
 import { receiptFor, sealedFixture } from '../store/store.fixture.ts'
 import { type Ended, roadveil, startRoadveil } from './roadveil.ts'
 
-// Each verb is a process of its own.
-t.setTimeout(110_000)
-
 const names = { site: 'main-street', device: 'box-1' }
 const HOUR = 3_600_000
 

@@ -6,9 +6,6 @@ import { parse } from 'yaml'
 import { put, shortFolder, validConfig, writeSite } from '../config/site.ts'
 import { MAIN, roadveil } from './roadveil.ts'
 
-// Each verb is a process of its own.
-t.setTimeout(110_000)
-
 const VERBS = [
   'init',
   'check',

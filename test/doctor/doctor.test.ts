@@ -25,8 +25,6 @@ import { shortFolder } from '../support/short-folder.ts'
 import { until } from '../support/until.ts'
 import { renderVideo } from '../support/video.ts'
 
-t.setTimeout(110_000)
-
 const names = { site: 'main-street', device: 'box-1' }
 const folder = await shortFolder(t)
 await using broker = await startMosquitto(join(folder, 'trial'), names)

@@ -11,8 +11,6 @@ import { keptLog } from '../support/kept-log.ts'
 import { shortFolder } from '../support/short-folder.ts'
 import { NAMES, type Town, logged, quickStatus, setUpTown, waitFor } from '../support/town.ts'
 
-t.setTimeout(280_000)
-
 const PROJECT = join(import.meta.dirname, '..', '..')
 
 const CAMERA = sceneCamera('cam-1', { url: 'rtsp://127.0.0.1:1/stream' })

@@ -13,8 +13,6 @@ import { startRtspCamera } from '../support/rtsp-camera.ts'
 import { SCENE_FILE } from '../support/scene.ts'
 import { setUpTown } from '../support/town.ts'
 
-t.setTimeout(280_000)
-
 const STARTS_AT = '2026-03-02T08:00:00.000Z'
 /**
  * Two analysis frames at 5 a second: of a live stream the first second is over before its time line is settled, so the vehicle,

@@ -11,8 +11,6 @@ import { type Commanded, NAMES, setUpCommanded } from '../support/commanded.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { until } from '../support/until.ts'
 
-t.setTimeout(120_000)
-
 const hold: Order = {
   kind: 'hold',
   caseNumber: '7/26',

@@ -16,8 +16,6 @@ import { startMosquitto, type TestBroker } from '../support/mosquitto.ts'
 import { shortFolder } from '../support/short-folder.ts'
 import { until } from '../support/until.ts'
 
-t.setTimeout(120_000)
-
 const names = { site: SITE, device: DEVICE }
 const never = { connectMs: 3000, publishMs: 3000 }
 

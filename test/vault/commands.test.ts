@@ -16,8 +16,6 @@ import { type Commanded, type Draft, setUpCommanded } from '../support/commanded
 import { keptLog } from '../support/kept-log.ts'
 import { until } from '../support/until.ts'
 
-t.setTimeout(120_000)
-
 const DAY_MS = 86_400_000
 
 /** The city's receiver in this process. */
