@@ -24,10 +24,10 @@ const FACTS_NAME = 'evidence.json'
 const BLOCK_BYTES = 512
 
 /**
- * Packs evidence; the same evidence gives the same bytes.
+ * Packs evidence, piece by piece: of files that are in memory no copy is made. The same evidence gives the same bytes.
  * Throws ERR_PACKAGE_MISMATCH when files and facts disagree, ERR_EVIDENCE_TOO_LARGE.
  */
-export async function packEvidence(evidence: RedactedEvidence): Promise<Uint8Array> {
+export function packEvidence(evidence: RedactedEvidence): AsyncIterable<Uint8Array> {
   checkFiles(evidence.facts, evidence.files)
   const facts = Buffer.from(JSON.stringify(evidence.facts, null, 2) + '\n')
   const entries = [{ name: FACTS_NAME, bytes: facts as Uint8Array }, ...evidence.files]
@@ -35,13 +35,12 @@ export async function packEvidence(evidence: RedactedEvidence): Promise<Uint8Arr
     throw new RoadveilError('ERR_EVIDENCE_TOO_LARGE', `evidence ${evidence.facts.evidenceId} is too large`)
   }
   const tar = pack()
-  const packed = buffer(tar)
   const mtime = new Date(evidence.facts.times.judged.camera)
   for (const { name, bytes } of entries) {
     tar.entry({ name, size: bytes.length, mode: 0o600, mtime }, bytes)
   }
   tar.finalize()
-  return packed
+  return tar as AsyncIterable<Uint8Array>
 }
 
 /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { ReadableStream } from 'node:stream/web'
 import { Encrypter } from 'age-encryption'
 import type { RedactedEvidence } from '../domain/evidence.ts'
 import { type EpochMs, iso } from '../domain/frame.ts'
@@ -19,17 +20,17 @@ export interface SealedEvidence {
   readonly evidenceId: string
   /** The signed manifest: a DSSE envelope. */
   readonly manifest: Uint8Array
-  /** An age file. */
-  readonly ciphertext: Uint8Array
-  /** Lower-case hex. */
+  /** Of the ciphertext, in lower-case hex. */
   readonly ciphertextSha256: string
-  /** The ciphertext in pieces of at most `MAX_CHUNK_BYTES`: views, not copies. */
+  readonly ciphertextBytes: number
+  /** The ciphertext, an age file, in pieces of `MAX_CHUNK_BYTES`; the last one may be shorter. */
   readonly chunks: readonly Uint8Array[]
 }
 
 /**
  * Seals evidence: packs it, encrypts it to the city's two recipients, and signs a manifest of the result. age makes a fresh key
- * for each file and forgets it, so whoever calls this can't open it again.
+ * for each file and forgets it, so whoever calls this can't open it again. Beside the evidence itself only the ciphertext is ever
+ * whole in memory: a box has little.
  *
  * Throws ERR_PACKAGE_MISMATCH, ERR_EVIDENCE_TOO_LARGE as `packEvidence` does, ERR_KEY_INVALID for a recipient that is none.
  */
@@ -39,12 +40,11 @@ export async function sealEvidence(
 ): Promise<SealedEvidence> {
   const { facts } = evidence
   const encrypter = encrypterFor(to.recipients)
-  const ciphertext = await encrypter.encrypt(await packEvidence(evidence))
-  if (ciphertext.length > MAX_EVIDENCE_BYTES) {
+  const packed = ReadableStream.from(packEvidence(evidence))
+  const { chunks, bytes, sha256 } = await inChunks(await encrypter.encrypt(packed))
+  if (bytes > MAX_EVIDENCE_BYTES) {
     throw new RoadveilError('ERR_EVIDENCE_TOO_LARGE', `evidence ${facts.evidenceId} is too large when sealed`)
   }
-  const chunks = sliceChunks(ciphertext)
-  const ciphertextSha256 = sha256Hex(ciphertext)
   const manifest = signManifest(
     {
       schema: 'roadveil.manifest.v1',
@@ -54,8 +54,8 @@ export async function sealEvidence(
       camera: facts.camera,
       judgedAt: facts.times.judged.camera,
       sealedAt: iso(to.sealedAt),
-      ciphertextSha256,
-      ciphertextBytes: ciphertext.length,
+      ciphertextSha256: sha256,
+      ciphertextBytes: bytes,
       chunkBytes: MAX_CHUNK_BYTES,
       chunks: chunks.map(sha256Hex),
       recipients: {
@@ -65,7 +65,7 @@ export async function sealEvidence(
     },
     to.signingKey,
   )
-  return { evidenceId: facts.evidenceId, manifest, ciphertext, ciphertextSha256, chunks }
+  return { evidenceId: facts.evidenceId, manifest, ciphertextSha256: sha256, ciphertextBytes: bytes, chunks }
 }
 
 function encrypterFor(recipients: Recipients): Encrypter {
@@ -80,11 +80,31 @@ function encrypterFor(recipients: Recipients): Encrypter {
   return encrypter
 }
 
-function sliceChunks(bytes: Uint8Array): Uint8Array[] {
-  const count = Math.ceil(bytes.length / MAX_CHUNK_BYTES)
-  return Array.from({ length: count }, (_, index) =>
-    bytes.subarray(index * MAX_CHUNK_BYTES, (index + 1) * MAX_CHUNK_BYTES),
-  )
+/** Cuts a stream into chunks, and hashes it as a whole. */
+async function inChunks(
+  stream: AsyncIterable<Uint8Array>,
+): Promise<{ readonly chunks: Uint8Array[]; readonly bytes: number; readonly sha256: string }> {
+  const chunks: Uint8Array[] = []
+  const hash = createHash('sha256')
+  let chunk = new Uint8Array(MAX_CHUNK_BYTES)
+  let used = 0
+  let bytes = 0
+  for await (const piece of stream) {
+    hash.update(piece)
+    bytes += piece.length
+    for (let at = 0; at < piece.length;) {
+      const taken = piece.subarray(at, at + MAX_CHUNK_BYTES - used)
+      chunk.set(taken, used)
+      at += taken.length
+      used += taken.length
+      if (used < MAX_CHUNK_BYTES) continue
+      chunks.push(chunk)
+      chunk = new Uint8Array(MAX_CHUNK_BYTES)
+      used = 0
+    }
+  }
+  if (used > 0) chunks.push(chunk.subarray(0, used))
+  return { chunks, bytes, sha256: hash.digest('hex') }
 }
 
 /** SHA-256, lower-case hex. */

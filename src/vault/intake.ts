@@ -64,7 +64,7 @@ export function createIntake(
         logger.info('evidence is sealed and stored', {
           evidenceId,
           camera: facts.camera,
-          bytes: sealed.ciphertext.length,
+          bytes: sealed.ciphertextBytes,
           durationMs: Math.round(performance.now() - startedAt),
         })
         deps.onStored()
