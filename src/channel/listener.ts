@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { DiscardedEvidence, RedactedEvidence } from '../domain/evidence.ts'
+import { free } from '../domain/release.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -22,7 +23,10 @@ export type Outcome = 'stored' | { readonly refused: ErrorCode; readonly again: 
 
 /** What vault does with the messages. They come one at a time: the next is read when the last is dealt with. */
 export interface VisionHandlers {
-  /** Commits an evidence. After `stored` vision forgets it. A throw refuses it for good. */
+  /**
+   * Commits an evidence. After `stored` vision forgets it. A throw refuses it for good. The bytes of its files are gone once this is
+   * settled.
+   */
   evidence(evidence: RedactedEvidence): Promise<Outcome>
   /** Records that a violation left no evidence. */
   discarded(discarded: DiscardedEvidence): Promise<Outcome>
@@ -109,6 +113,7 @@ export function createListener(
         const turn = work.then(async () => answerFrame(frame.message, frame.parts))
         work = turn.catch(() => undefined)
         const answer = await turn
+        frame.parts.forEach(free)
         if (answer) connection.send(encode(answer))
         mine.working = false
         mine.heardAt = performance.now()

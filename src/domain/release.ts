@@ -1,11 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 
 /**
- * Gives the memory of large bytes back. The garbage collector sees only their small handles, and lets many large pictures pile up
- * before it looks for them. Nothing may use the bytes, or others in the same buffer, any more: they are empty from now on.
+ * Gives the memory of large bytes back. The garbage collector sees only their small handles, and lets much pile up before it looks
+ * for it. Nothing may use the bytes, or others in the same buffer, any more: they are empty from now on.
  */
-export async function release({ buffer }: Uint8Array): Promise<void> {
+export function free({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer(0)
-  // What another library allocated is freed in the next turn.
+}
+
+/** The same for bytes that another library allocated: those are freed in the next turn. */
+export async function release(bytes: Uint8Array): Promise<void> {
+  free(bytes)
   await setImmediate()
 }

@@ -1,5 +1,6 @@
 import type { DiscardedEvidence } from '../domain/evidence.ts'
 import type { EpochMs } from '../domain/frame.ts'
+import { free } from '../domain/release.ts'
 import { RoadveilError } from '../errors.ts'
 import type { Audit } from './audit.ts'
 import { query, shortenLog, type StoreDatabase, transact } from './database.ts'
@@ -109,7 +110,11 @@ export function evidenceShelf(
         )
         layer.keep(sequence, cover)
         insertManifest.run(sequence, cover.cover(manifest, MANIFEST_INDEX))
-        chunks.forEach((chunk, index) => insertChunk.run(sequence, index, cover.cover(chunk, index)))
+        chunks.forEach((chunk, index) => {
+          const covered = cover.cover(chunk, index)
+          insertChunk.run(sequence, index, covered)
+          free(covered)
+        })
         insertOutbox.run(sequence, at)
         audit.append('evidence-committed', { evidenceId, sequence, ciphertextSha256, bytes }, at)
         return 'stored'

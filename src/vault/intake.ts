@@ -2,6 +2,7 @@ import type { Outcome, VisionHandlers } from '../channel/listener.ts'
 import type { Config } from '../config/config.ts'
 import type { EvidenceFacts } from '../domain/evidence.ts'
 import type { EpochMs } from '../domain/frame.ts'
+import { free } from '../domain/release.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -61,6 +62,7 @@ export function createIntake(
           judgedAt: Date.parse(facts.times.judged.camera),
           at: now(),
         })
+        sealed.chunks.forEach(free)
         logger.info('evidence is sealed and stored', {
           evidenceId,
           camera: facts.camera,

@@ -47,7 +47,7 @@ function keeper(outcome: (evidence: RedactedEvidence) => Promise<Outcome> | Outc
   const taken: Taken = { evidence: [], discarded: [], stats: [], versions: [], selftests: [] }
   const handlers: VisionHandlers = {
     evidence: async (evidence) => {
-      taken.evidence.push(evidence)
+      taken.evidence.push(structuredClone(evidence))
       return outcome(evidence)
     },
     discarded: async (discarded) => {

@@ -7,7 +7,7 @@ import type { SealedEvidence } from '../../../src/sealing/seal.ts'
 import { stolenSeconds } from '../process-tree.ts'
 import { measureCommit } from './commit.ts'
 import { sendByBareClient, sendByMosquittoPub } from './senders.ts'
-import { setUpTown, type Town } from './town.ts'
+import { setUpTown, type Town, type Vault } from './town.ts'
 
 /**
  * `npm run bench:delivery -- [--count N] [--deliver N]`: what storing and delivering costs, against what the same disk, link and
@@ -24,6 +24,10 @@ const deliver = Math.min(count, Number(values.deliver ?? count))
 /** Others send fewer: it is their rate that is compared. */
 const MOST_BY_MOSQUITTO_PUB = 200
 const MOST_BY_BARE_CLIENT = 2_000
+
+/** A usual evidence, and a large one of a 4K camera. */
+const HANDED_OVER_MB = [5, 20] as const
+const HANDED_OVER = 8
 
 /** The box announces some evidence beyond what is waited for. */
 const MARGIN = 50
@@ -51,6 +55,10 @@ async function bench(): Promise<void> {
   const offline = await town.startVault()
   line(`start of the vault with ${count} evidence (bar: 3 s)`, `${offline.startSeconds.toFixed(2)} s`)
   let memoryMb = offline.memoryMb()
+  for (const megabytes of HANDED_OVER_MB) {
+    const peak = await peakOf(offline, () => town.handOver(megabytes * 1e6, HANDED_OVER))
+    line(`memory of the vault while it takes evidence of ${megabytes} MB`, `${peak.toFixed(0)} MB`)
+  }
   await offline.stop()
 
   await town.broker.restart()
@@ -107,6 +115,20 @@ async function measureOther(
   await send(all)
   await arrive(stored, before + sample)
   return (sample * 1000) / (performance.now() - beganAt)
+}
+
+/** The most memory, in MB, that a vault has during some work. */
+async function peakOf(vault: Vault, work: () => Promise<void>): Promise<number> {
+  let peak = 0
+  const look = (): void => void (peak = Math.max(peak, vault.memoryMb()))
+  const timer = setInterval(look, 50)
+  try {
+    await work()
+    look()
+  } finally {
+    clearInterval(timer)
+  }
+  return peak
 }
 
 /** Waits until so much is stored. */

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askVault } from '../../../src/channel/control.ts'
+import { connectVault } from '../../../src/channel/link.ts'
 import type { Config } from '../../../src/config/config.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { BrokerAddress } from '../../../src/protocol/connection.ts'
@@ -9,8 +10,10 @@ import { loadSigningKey } from '../../../src/sealing/keys.ts'
 import { type SealedEvidence, sealEvidence } from '../../../src/sealing/seal.ts'
 import { loadStoreKeys } from '../../../src/vault/keys.ts'
 import { startRoadveil } from '../../../test/cli/roadveil.ts'
+import { VERSION } from '../../../src/version.ts'
 import { boxSettings } from '../../../test/support/box.ts'
 import { syntheticEvidence } from '../../../test/support/evidence.ts'
+import { keptLog } from '../../../test/support/kept-log.ts'
 import { startMosquitto, type TestBroker } from '../../../test/support/mosquitto.ts'
 import { usageOf } from '../process-tree.ts'
 import { storeBacklog } from './backlog.ts'
@@ -32,6 +35,8 @@ export interface Town extends AsyncDisposable {
   fill(real: number, count: number): Promise<void>
   /** Starts the vault; resolves when it answers, with the seconds that took. */
   startVault(): Promise<Vault>
+  /** Hands evidence with clips of so many bytes to the vault that runs, one after the other, as vision does. */
+  handOver(clipBytes: number, count: number): Promise<void>
   /** Starts the city; `stored` says how much it has stored. */
   startCity(): Promise<{ stored(): number }>
 }
@@ -100,6 +105,17 @@ export async function setUpTown(directory: string): Promise<Town> {
           child.kill('SIGTERM')
           await child.ended
         },
+      }
+    },
+    async handOver(clipBytes, count) {
+      const { runtimeDirectory, sha256: configSha256, cameras } = config
+      const hello = { version: VERSION, configSha256 }
+      const options = { socketPath: join(runtimeDirectory, 'vault.sock'), hello, logger: keptLog() }
+      await using link = connectVault(options, new AbortController().signal)
+      const about = { ...NAMES, camera: cameras[0]?.id ?? '', configSha256, clipBytes }
+      for (let left = count; left > 0; left--) {
+        const answer = await link.deliver(syntheticEvidence(about))
+        if (answer !== 'stored') throw new Error('the vault did not take what was handed over')
       }
     },
     async startCity() {
