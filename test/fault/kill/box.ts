@@ -11,7 +11,7 @@ import { loadStoreKeys } from '../../../src/vault/keys.ts'
 import { boxConfig } from '../../support/box.ts'
 import { keptLog } from '../../support/kept-log.ts'
 import { startMosquitto } from '../../support/mosquitto.ts'
-import { until } from '../../support/until.ts'
+import { until, untilNoneLeft } from '../../support/until.ts'
 import { expectHarm } from '../control.ts'
 import type { Dice } from '../dice.ts'
 import { openAsVault } from '../power/open-as-vault.ts'
@@ -93,12 +93,12 @@ export async function killBox(rounds: Rounds, count: number): Promise<void> {
     }
     await atWork('all of it')
     await vision.kill()
-    const isEmpty = async (): Promise<boolean> =>
+    const outbox = async (): Promise<number> =>
       askVault(config.runtimeDirectory, { verb: 'status' }).then(
-        ({ store }) => store.outbox === 0,
-        () => false,
+        ({ store }) => store.outbox,
+        () => Infinity,
       )
-    await until('everything is delivered', isEmpty, { everyMs: 100 })
+    await untilNoneLeft('everything is delivered', outbox)
   } finally {
     await Promise.all([vault.kill(), vision.kill()])
     ending.abort()

@@ -5,7 +5,7 @@ import type { DeliveryTiming } from '../../../src/delivery/timing.ts'
 import { isRoadveilError } from '../../../src/errors.ts'
 import { QUICK_DELIVERY, setUpStreet, type Street } from '../../support/delivery.ts'
 import { syntheticEvidence } from '../../support/evidence.ts'
-import { until } from '../../support/until.ts'
+import { untilNoneLeft } from '../../support/until.ts'
 import { expectHarm } from '../control.ts'
 import { type FlakyLink, layFlakyLink } from '../flaky-link.ts'
 import { plantFiles, plantTrial } from '../planted-keys.ts'
@@ -27,7 +27,6 @@ const FLAP_MS = { least: 600, most: 3000 }
 const FLAP_ARRIVALS = 5
 /** Of a flat memory: what a garbage collector leaves lying about. */
 const MOST_GROWTH_BYTES = 24 * 2 ** 20
-const DELIVERED_WITHIN_MS = 900_000
 const PLATE = 'OUT7731QX'
 
 /** No broker for a week of the box's time while evidence comes in, and then one that is hardly there. */
@@ -144,14 +143,10 @@ async function flapUntilDelivered(
     }
   }
   try {
-    await until(
-      'everything is delivered',
-      () => {
-        drain()
-        return street.store.inventory.counts().pending === 0 || signal.aborted
-      },
-      { withinMs: DELIVERED_WITHIN_MS, everyMs: 50 },
-    )
+    await untilNoneLeft('everything is delivered', () => {
+      drain()
+      return signal.aborted ? 0 : street.store.inventory.counts().pending
+    })
   } catch (error) {
     tally.harm('lost', String(error))
   } finally {
