@@ -1,11 +1,13 @@
 import { HEIGHTS } from '../evaluation/hiding.ts'
 import type { Result } from './result.ts'
-import { type Count, MIN_TRACK_PIXELS, SOURCES, type Tally, type TrackTally, fromHeight } from './tally.ts'
+import { type Count, SOURCES, type Tally, type TrackTally, fromHeight } from './tally.ts'
 
 const NAME_WIDTH = 50
 const COLUMN_WIDTH = 16
 /** Bars are about objects of these heights and more, pixels. */
 const BARS = [12, 20]
+/** Objects are followed through a clip as long as they have these heights: smaller ones show little that somebody could be known by. */
+const TRACK_BARS = [12, 8]
 
 /** The result as lines of text. */
 export function linesOf({ title, tallies, tracks }: Result): string[] {
@@ -41,15 +43,20 @@ export function linesOf({ title, tallies, tracks }: Result): string[] {
 }
 
 function tracksOf(name: string, tracks: ReadonlyMap<string, TrackTally>): string[] {
-  const open = [...tracks].filter(([, { uncovered }]) => uncovered.length > 0)
-  const what = `of ${tracks.size} objects of ${MIN_TRACK_PIXELS} px and more have a frame that is not hidden`
-  return [
-    `${name}: ${open.length} ${what}`,
-    ...open.map(([id, { uncovered, frames }]) => {
-      const first = uncovered[0]?.toFixed(1) ?? ''
-      return `  ${id}: ${uncovered.length} of ${frames} frames, the first at ${first} s`
-    }),
-  ]
+  return TRACK_BARS.flatMap((bar) => {
+    const large = [...tracks]
+      .map(([id, { frames }]) => ({ id, frames: frames.filter(({ pixels }) => pixels >= bar) }))
+      .filter(({ frames }) => frames.length > 0)
+    const open = large.filter(({ frames }) => frames.some(({ isHidden }) => !isHidden))
+    return [
+      `${name}: ${open.length} of ${large.length} objects of ${bar} px and more have a frame that is not hidden`,
+      ...open.map(({ id, frames }) => {
+        const uncovered = frames.filter(({ isHidden }) => !isHidden)
+        const first = uncovered[0]?.seconds.toFixed(1) ?? ''
+        return `  ${id}: ${uncovered.length} of ${frames.length} frames, the first at ${first} s`
+      }),
+    ]
+  })
 }
 
 function row(name: string, columns: readonly string[]): string {

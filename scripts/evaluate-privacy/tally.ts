@@ -94,15 +94,18 @@ export function fromHeight(counts: readonly Count[], pixels: number): Count {
   return sum
 }
 
-/** Smaller objects show nothing that somebody could be known by. */
-export const MIN_TRACK_PIXELS = 12
-
-/** One object through a clip, as far as it is large enough. */
+/** One object through a clip. */
 export interface TrackTally {
   readonly kind: string
-  frames: number
-  /** Seconds of the frames in which it was not hidden. */
-  readonly uncovered: number[]
+  readonly frames: TrackFrame[]
+}
+
+/** One object in one frame of a clip. */
+export interface TrackFrame {
+  readonly seconds: number
+  /** Its height. */
+  readonly pixels: number
+  readonly isHidden: boolean
 }
 
 /** Notes one object of one frame of a clip. */
@@ -112,9 +115,8 @@ export function countTrack(
   seconds: number,
   isHidden: boolean,
 ): void {
-  if (!KINDS.includes(kind) || box.h < MIN_TRACK_PIXELS) return
-  const track = tracks.get(id) ?? { kind, frames: 0, uncovered: [] }
+  if (!KINDS.includes(kind)) return
+  const track = tracks.get(id) ?? { kind, frames: [] }
   tracks.set(id, track)
-  track.frames++
-  if (!isHidden) track.uncovered.push(seconds)
+  track.frames.push({ seconds, pixels: box.h, isHidden })
 }

@@ -7,6 +7,8 @@ import {
   emptyTally,
   fromHeight,
 } from '../../scripts/evaluate-privacy/tally.ts'
+import { linesOf } from '../../scripts/evaluate-privacy/print.ts'
+import { emptyTallies } from '../../scripts/evaluate-privacy/result.ts'
 
 const SIZE = { width: 200, height: 100 }
 
@@ -80,12 +82,26 @@ await t.test('what is hidden in vain is counted once, by what is surest', async 
   ])
 })
 
-await t.test('an object of a clip is remembered with the moments in which it is open', async (t) => {
+await t.test('an object of a clip is remembered with the frames in which it is hidden or open', async (t) => {
   const tracks = new Map<string, TrackTally>()
   const face = { id: 'person-1/face', ...object('face', 0, 0, 15, 15) }
   countTrack(tracks, face, 0, true)
-  countTrack(tracks, face, 0.2, false)
-  countTrack(tracks, { ...face, box: { ...face.box, h: 11 } }, 0.4, false)
+  countTrack(tracks, { ...face, box: { ...face.box, h: 11 } }, 0.2, false)
   countTrack(tracks, { id: 'car-1', ...object('car', 0, 0, 50, 50) }, 0, false)
-  t.strictSame([...tracks], [['person-1/face', { kind: 'face', frames: 2, uncovered: [0.2] }]])
+  const frames = [
+    { seconds: 0, pixels: 15, isHidden: true },
+    { seconds: 0.2, pixels: 11, isHidden: false },
+  ]
+  t.strictSame([...tracks], [['person-1/face', { kind: 'face', frames }]])
+  const lines = linesOf({
+    title: '',
+    tallies: emptyTallies(['ours']),
+    tracks: new Map([['ours', tracks]]),
+    leaks: [],
+  })
+  t.match(lines.slice(-3), [
+    /^ours: 0 of 1 objects of 12 px and more/,
+    /^ours: 1 of 1 objects of 8 px and more/,
+    '  person-1/face: 1 of 2 frames, the first at 0.2 s',
+  ])
 })
