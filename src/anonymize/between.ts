@@ -5,7 +5,8 @@ import { coverOf } from './leaks.ts'
 
 /** Beyond this many of its own sizes, a region is not the same thing in the next searched frame. */
 const MAX_STEP_SIZES = 4
-const MAX_SIZE_RATIO = 2
+/** One that is only followed is hidden up to three times as large as where it is found. */
+const MAX_SIZE_RATIO = 4
 
 /**
  * What to hide between two searched frames: whatever is hidden in either of them, and the way from the one place to the other

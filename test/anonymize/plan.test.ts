@@ -19,6 +19,10 @@ await t.test('between two searched frames everything of both is hidden, and the 
   const plan = planBetween({ regions: [plate(0.1)] }, { regions: [plate(0.25)] })
   for (const x of [0.1, 0.17, 0.25]) t.ok(covered(plate(x).box, plan), `at ${x}`)
   t.ok(plan.regions.every(({ source }) => source === 'followed'))
+  const grown = plate(0.25).box
+  const larger = { ...plate(0.25), box: { ...grown, y: 0.55, w: 1.7 * grown.w, h: 1.7 * grown.h } }
+  const way = planBetween({ regions: [plate(0.1)] }, { regions: [larger] })
+  t.ok(covered({ ...plate(0.17).box, y: 0.53 }, way), 'also to where it is less sure how far it reaches')
   const apart = planBetween({ regions: [plate(0.1)] }, { regions: [plate(0.9)] })
   t.notOk(covered(plate(0.5).box, apart), 'two that are not the same')
 })
