@@ -2,6 +2,7 @@ import type { Detection } from '../domain/detection.ts'
 import { type Box, area, centre, coverage, grow, iou } from '../domain/geometry.ts'
 import { type Chain, type Sighting, boxAt, chainBoxes } from './chain.ts'
 import type { FoundRegion } from './findings.ts'
+import { wholeBoxAt } from './whole.ts'
 
 /** A face or plate followed through a clip; owned by the person or vehicle that it moves with, where there is one. */
 export interface Followed {
@@ -26,6 +27,12 @@ const WEAK_SCORE = 0.5
 
 /** An owner's box is trusted this many frames beyond the last that showed it. */
 const OWNER_REACH_FRAMES = 2
+
+/**
+ * Boxes of owners are off by about this share of their sides, and a place on them moves about as much as they come nearer: what is
+ * followed on an owner may lie as far off, which is much for something as small as a plate.
+ */
+const OWNER_DOUBT = 0.04
 
 /**
  * Links the findings of one kind through all frames of a clip. A plate moves with its vehicle and a face with its person:
@@ -61,11 +68,17 @@ export function follow(
   ]
 }
 
-/** Where the followed thing is in a frame, and whether it was found in that very frame. Undefined where it is not known. */
-export function placeAt(
-  followed: Followed,
-  index: number,
-): { readonly box: Box; readonly seen: boolean } | undefined {
+/** Where a followed thing is in a frame. */
+export interface Place {
+  readonly box: Box
+  /** How far it may reach, where that is further; what is hidden is at least this. */
+  readonly extent?: Box
+  /** Whether it was found in that very frame. */
+  readonly seen: boolean
+}
+
+/** Where the followed thing is in a frame. Undefined where it is not known. */
+export function placeAt(followed: Followed, index: number): Place | undefined {
   const { chain, owner } = followed
   const seen = chain.sightings.find((sighting) => sighting.index === index)
   if (seen) return { box: steady(extentOf(seen.item.found), chain, index, foundSize), seen: true }
@@ -74,11 +87,13 @@ export function placeAt(
     const place = boxAt(chain, index, reach)
     return place && { box: steady(place.box, chain, index, placedSize), seen: false }
   }
-  const ownerBox = boxAt(owner, index, OWNER_REACH_FRAMES)?.box
+  const ownerBox = wholeBoxAt(owner, index, OWNER_REACH_FRAMES)
   if (!ownerBox) return undefined
   const reach = isWeak(followed) ? WEAK_REACH_FRAMES : stands(owner, chain, index) ? Infinity : REACH_FRAMES
   const nearest = boxAt(chain, index, 0) ?? nearestPlace(chain, index, reach)
-  return nearest && { box: absolute(steady(nearest.box, chain, index, placedSize), ownerBox), seen: false }
+  if (!nearest) return undefined
+  const box = steady(nearest.box, chain, index, placedSize)
+  return { box: absolute(box, ownerBox), extent: absolute(widen(box, OWNER_DOUBT), ownerBox), seen: false }
 }
 
 /** Frames before and after that say how large a thing is. */
@@ -145,7 +160,12 @@ function ownerOf(
     if (!place || coverage(box, place) < 0.6 || coverage(point, place) === 0) continue
     if (!best || area(place) < area(best.box)) best = { owner, box: place }
   }
-  return best
+  return best && { ...best, box: wholeBoxAt(best.owner, index, 1) ?? best.box }
+}
+
+/** The box with so much more on each side. */
+function widen({ x, y, w, h }: Box, by: number): Box {
+  return { x: x - by, y: y - by, w: w + 2 * by, h: h + 2 * by }
 }
 
 function relative(box: Box, owner: Box): Box {

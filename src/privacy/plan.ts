@@ -1,11 +1,12 @@
 import { type Detection, type ObjectFamily, familyOf } from '../domain/detection.ts'
 import type { Region } from '../domain/evidence.ts'
-import { type Box, centre, clip, coverage, grow, iou } from '../domain/geometry.ts'
+import { type Box, centre, clip, coverage, grow, hull, iou } from '../domain/geometry.ts'
 import type { PathPoint } from '../domain/track.ts'
 import { type Chain, boxAt, chainBoxes } from './chain.ts'
 import type { Findings, FoundRegion } from './findings.ts'
 import { bestScore, follow, placeAt } from './follow.ts'
 import { type Offender, findOffender, offenderPlates } from './offender.ts'
+import { wholeBoxAt } from './whole.ts'
 
 /** What is hidden in one frame, and the one plate that is not. */
 export interface FramePlan {
@@ -76,7 +77,8 @@ export function planRegions(
       if (isOffenders) return []
       const source = place.seen ? 'detected' : 'followed'
       const { kind, owner } = followed
-      return [{ owner, region: { kind, box: masked(place.box), source, score: bestScore(followed) } }]
+      const box = masked(place.extent ?? place.box)
+      return [{ owner, region: { kind, box, source, score: bestScore(followed) } }]
     })
     const regions = [
       ...known.map(({ region }) => region),
@@ -140,10 +142,11 @@ function inferred(
       (owner === offender.chain || sameVehicle(owner, offender.chain, index))
     )
       return []
+    const lower = (vehicle: Box): Box => ({ ...vehicle, y: vehicle.y + 0.4 * vehicle.h, h: 0.6 * vehicle.h })
     return [
       {
         kind: 'plate-area',
-        box: { ...box, y: box.y + 0.4 * box.h, h: 0.6 * box.h },
+        box: hull(lower(box), lower(whole(owner, index, box))),
         source: 'inferred',
         score,
       },
@@ -171,9 +174,18 @@ function windscreens(
     if (box.h * height < MIN_OCCUPIED_PIXELS) return []
     const { from, to } = WINDOWS[kind]
     const score = Math.max(...owner.sightings.map(({ item }) => item.score))
-    const place = { x: box.x + 0.05 * box.w, y: box.y + from * box.h, w: 0.9 * box.w, h: (to - from) * box.h }
+    const windows = ({ x, y, w, h }: Box): Box => ({
+      ...{ x: x + 0.05 * w, y: y + from * h },
+      ...{ w: 0.9 * w, h: (to - from) * h },
+    })
+    const place = hull(windows(box), windows(whole(owner, index, box)))
     return [{ kind: 'windscreen', box: place, source: 'inferred', score }]
   })
+}
+
+/** A vehicle's box beyond the edges of the picture, too, where they cut it. */
+function whole(vehicle: Chain<Detection>, index: number, box: Box): Box {
+  return wholeBoxAt(vehicle, index, 1) ?? box
 }
 
 /** One vehicle found twice, say as car and as truck. */
