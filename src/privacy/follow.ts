@@ -73,19 +73,20 @@ export interface Place {
   readonly box: Box
   /** How far it may reach, where that is further; what is hidden is at least this. */
   readonly extent?: Box
-  /** Whether it was found in that very frame. */
-  readonly seen: boolean
+  /** The score of what was found, where it was found in that very frame. */
+  readonly seen?: number
 }
 
 /** Where the followed thing is in a frame. Undefined where it is not known. */
 export function placeAt(followed: Followed, index: number): Place | undefined {
   const { chain, owner } = followed
   const seen = chain.sightings.find((sighting) => sighting.index === index)
-  if (seen) return { box: steady(extentOf(seen.item.found), chain, index, foundSize), seen: true }
+  const { found } = seen?.item ?? {}
+  if (found) return { box: steady(extentOf(found), chain, index, foundSize), seen: found.score }
   if (!owner) {
     const reach = chain.sightings.length > 1 && !isWeak(followed) ? REACH_FRAMES : WEAK_REACH_FRAMES
     const place = boxAt(chain, index, reach)
-    return place && { box: steady(place.box, chain, index, placedSize), seen: false }
+    return place && { box: steady(place.box, chain, index, placedSize) }
   }
   const ownerBox = wholeBoxAt(owner, index, OWNER_REACH_FRAMES)
   if (!ownerBox) return undefined
@@ -93,7 +94,7 @@ export function placeAt(followed: Followed, index: number): Place | undefined {
   const nearest = boxAt(chain, index, 0) ?? nearestPlace(chain, index, reach)
   if (!nearest) return undefined
   const box = steady(nearest.box, chain, index, placedSize)
-  return { box: absolute(box, ownerBox), extent: absolute(widen(box, OWNER_DOUBT), ownerBox), seen: false }
+  return { box: absolute(box, ownerBox), extent: absolute(widen(box, OWNER_DOUBT), ownerBox) }
 }
 
 /** Frames before and after that say how large a thing is. */

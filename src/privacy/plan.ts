@@ -37,6 +37,10 @@ const MIN_VEHICLE_PIXELS = 60
 
 /** A plate of which the network is less sure may be lettering or a lamp, and the true one elsewhere on the vehicle. */
 const SURE_PLATE_SCORE = 0.65
+/** The same of a plate that is only followed: the network may be wrong about the one frame that it was found in. */
+const SURE_FOLLOWED_SCORE = 0.7
+/** What is wider than this share of a car, truck or bus is lettering: of most, plates take less than a third. */
+const MAX_PLATE_SHARE = 0.4
 
 /**
  * Decides what to hide in every frame of a clip. All frames are known at once, so everything is followed forwards and
@@ -75,10 +79,12 @@ export function planRegions(
       const isOffenders =
         followed.kind === 'plate' && offenderPlate && iou(place.box, offenderPlate.box) > SAME_PLATE_OVERLAP
       if (isOffenders) return []
-      const source = place.seen ? 'detected' : 'followed'
+      const source = place.seen === undefined ? 'followed' : 'detected'
       const { kind, owner } = followed
       const box = masked(place.extent ?? place.box)
-      return [{ owner, region: { kind, box, source, score: bestScore(followed) } }]
+      const score = bestScore(followed)
+      const isSure = place.seen === undefined ? score >= SURE_FOLLOWED_SCORE : place.seen >= SURE_PLATE_SCORE
+      return [{ owner, region: { kind, box, source, score }, width: place.box.w, isSure }]
     })
     const regions = [
       ...known.map(({ region }) => region),
@@ -95,6 +101,10 @@ export function planRegions(
 interface Known {
   readonly owner: Chain<Detection> | undefined
   readonly region: Region
+  /** Of what is hidden, without what is hidden around it. */
+  readonly width: number
+  /** Whether a network is so sure of it that it needs to be looked for nowhere else. */
+  readonly isSure: boolean
 }
 
 function masked(box: Box): Box {
@@ -136,17 +146,19 @@ function inferred(
       return [{ kind: 'head', box: head, source: 'inferred', score }]
     }
     if (item.class === 'bicycle' || box.h * height < MIN_VEHICLE_PIXELS) return []
-    if (knownIn('plate', box).some(({ region }) => region.score >= SURE_PLATE_SCORE)) return []
+    const vehicle = whole(owner, index, box)
+    const mostWide = item.class === 'motorcycle' ? Infinity : MAX_PLATE_SHARE * vehicle.w
+    if (knownIn('plate', box).some(({ isSure, width }) => isSure && width <= mostWide)) return []
     if (
       offender?.onPath.has(index) &&
       (owner === offender.chain || sameVehicle(owner, offender.chain, index))
     )
       return []
-    const lower = (vehicle: Box): Box => ({ ...vehicle, y: vehicle.y + 0.4 * vehicle.h, h: 0.6 * vehicle.h })
+    const lower = ({ y, h, ...sides }: Box): Box => ({ ...sides, y: y + 0.4 * h, h: 0.6 * h })
     return [
       {
         kind: 'plate-area',
-        box: hull(lower(box), lower(whole(owner, index, box))),
+        box: hull(lower(box), lower(vehicle)),
         source: 'inferred',
         score,
       },

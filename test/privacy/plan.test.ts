@@ -111,6 +111,31 @@ await t.test('a plate that may be none leaves the other places of plates hidden'
   t.notOk(hides(planRegions(found(0.9), [])[0], rear))
 })
 
+await t.test('what is doubted where it is found counts for no more where it is sure elsewhere', async (t) => {
+  const car = box(0.2, 0.3, 0.3, 0.4)
+  const rear = box(0.3, 0.6, 0.08, 0.05)
+  const lamp = box(0.22, 0.5, 0.03, 0.03)
+  const frames = clip(3, (index) => ({
+    ...{ objects: [['car', car]], plates: index === 1 ? [] : [lamp] },
+    score: index === 0 ? 0.69 : 0.6,
+  }))
+  const plans = planRegions(frames, [])
+  t.notOk(hides(plans[0], rear))
+  t.ok(hides(plans[1], rear), 'where it is only followed')
+  t.ok(hides(plans[2], rear), 'where it is found less surely')
+})
+
+await t.test('lettering that takes half of a van is not its plate', async (t) => {
+  const rear = box(0.3, 0.6, 0.08, 0.05)
+  const found = (kind: ObjectClass): FramePlan | undefined =>
+    planRegions(
+      clip(1, () => ({ objects: [[kind, box(0.2, 0.3, 0.3, 0.4)]], plates: [box(0.25, 0.4, 0.15, 0.06)] })),
+      [],
+    )[0]
+  t.ok(hides(found('truck'), rear))
+  t.notOk(hides(found('motorcycle'), rear), 'motorcycles are hardly wider than plates')
+})
+
 await t.test("a plate is hidden where its vehicle's box is a little off", async (t) => {
   const car = box(0.3, 0.3, 0.2, 0.3)
   const frames = clip(3, (index) => ({
