@@ -31,11 +31,18 @@ class Residual(nn.Module):
 
 
 def fold(network: nn.Module) -> None:
-    """Merges each batch norm into the convolution before it."""
-    for module in network.modules():
-        if isinstance(module, Conv):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
+    """Merges each batch norm into the convolution before it; what is folded already stays as it is."""
+    for module in network.eval().modules():
+        if isinstance(module, Conv) and isinstance(module[1], nn.BatchNorm2d):
+            module[0] = fuse_conv_bn_eval(module[0], module[1]).requires_grad_(True)
             module[1] = nn.Identity()
+
+
+def load(network: nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Puts weights into a new network, which is folded first where the weights are."""
+    if not any(name.endswith("running_var") for name in weights):
+        fold(network)
+    network.load_state_dict(weights)
 
 
 def write_onnx(network: nn.Module, example: torch.Tensor, path: str, names: tuple[str, list[str]], axes: dict) -> None:

@@ -11,7 +11,7 @@ GROUPS = ("plates", "faces")
 # How often an image of each source is drawn, whatever the number of its images. The street's variety counts, not the count.
 SHARES = {
     "olpr": 0.30, "minh": 0.09, "abbys": 0.09, "thai": 0.03, "jayati": 0.05, "rus": 0.07,
-    "faces": 0.30, "vehicles": 0.07,
+    "faces": 0.30, "vehicles": 0.07, "rendered": 0.06,
 }
 # Whatever the teacher finds above the first is taken for true, between the two nothing is said about the place.
 CERTAIN = {"plates": 0.5, "faces": 0.7}
@@ -53,6 +53,23 @@ def load_pictures(root: Path, teacher: Path | None, excluded: set[str]) -> list[
     return pictures
 
 
+def load_rendered(folder: Path) -> list[Picture]:
+    """Reads the stills of render.py, of which everything is known."""
+    pictures = []
+    for file, labelled in sorted(json.loads((folder / "labels.json").read_text()).items()):
+        objects = {}
+        for group, name in zip(GROUPS, ("plate", "face")):
+            mine = [one for one in labelled if one["class"] == name]
+            sure = [one for one in mine if "ignore" not in one]
+            objects[group] = objects_of(
+                [corners_of(one["box"]) for one in sure],
+                [one.get("corners", np.full((4, 2), np.nan)) for one in sure],
+                [corners_of(one["box"]) for one in mine if "ignore" in one],
+            )
+        pictures.append(Picture("rendered", file, cv2.imread(str(folder / file)), objects))
+    return pictures
+
+
 def know(labelled: list[dict], finds: dict) -> dict[str, Objects]:
     """Joins an image's labels with the teacher's finds. A plate within a vehicle's box may be there and not be labelled."""
     known = {}
@@ -77,12 +94,16 @@ def know(labelled: list[dict], finds: dict) -> dict[str, Objects]:
                 )
             elif score >= DOUBTFUL[group]:
                 ignore.append(found)
-        known[group] = Objects(
-            np.array(boxes, np.float32).reshape(-1, 4),
-            np.array(points, np.float32).reshape(-1, 4, 2),
-            np.array(ignore, np.float32).reshape(-1, 4),
-        )
+        known[group] = objects_of(boxes, points, ignore)
     return known
+
+
+def objects_of(boxes: list, corners: list, ignore: list) -> Objects:
+    return Objects(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(corners, np.float32).reshape(-1, 4, 2),
+        np.array(ignore, np.float32).reshape(-1, 4),
+    )
 
 
 def corners_of(box: list[float]) -> list[float]:

@@ -4,7 +4,7 @@ import argparse
 import torch
 from torch import nn
 
-from blocks import fold, write_onnx
+from blocks import fold, load, write_onnx
 from network import GROUPS, PIXEL_SCALE, PlateFaceNet, cell_centres, decode
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("onnx")
     args = parser.parse_args()
     network = PlateFaceNet()
-    network.load_state_dict(torch.load(args.checkpoint, map_location="cpu")["average"])
+    load(network, torch.load(args.checkpoint, map_location="cpu")["average"])
     export(network, args.onnx)
 
 

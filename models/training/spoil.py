@@ -23,7 +23,7 @@ def spoil_tile(tile: np.ndarray, boxes: list[np.ndarray], dice: random.Random) -
 
 def spoil_sample(sample: np.ndarray, dice: random.Random) -> np.ndarray:
     """What comes last on the way from the sensor to the file."""
-    if dice.random() < 0.4:
+    if dice.random() < 0.45:
         sample = add_noise(sample, dice)
     if dice.random() < 0.35:
         quality = dice.randint(20, 90)
@@ -33,7 +33,7 @@ def spoil_sample(sample: np.ndarray, dice: random.Random) -> np.ndarray:
 
 def relight(tile: np.ndarray, dice: random.Random) -> np.ndarray:
     """Brightness, contrast, gamma and the gain of each colour; now and then night, or an infrared camera's cast."""
-    night = dice.random() < 0.15
+    night = dice.random() < 0.2
     gamma = dice.uniform(1.3, 2.6) if night else np.exp(dice.gauss(0, 0.25))
     gain = dice.uniform(0.35, 0.9) if night else np.exp(dice.gauss(0, 0.15))
     spread = 0.3 if dice.random() < 0.25 else 0.06
@@ -87,7 +87,7 @@ def smear(tile: np.ndarray, dice: random.Random) -> np.ndarray:
 
 def add_noise(sample: np.ndarray, dice: random.Random) -> np.ndarray:
     """A sensor's noise, or specks of black and white, or of any colour."""
-    if dice.random() < 0.45:
+    if dice.random() < 0.55:
         chance = np.random.default_rng(dice.getrandbits(32))
         where = chance.random(sample.shape[:2]) < dice.uniform(0.003, 0.05)
         count = int(where.sum())

@@ -1,13 +1,17 @@
-"""Trains the network: `python train.py --out FOLDER`; `--resume` goes on from the folder's last checkpoint."""
+"""
+Trains the network: `python train.py --out FOLDER`; `--resume` goes on from the folder's last checkpoint. `--from ONNX` starts from
+an exported network instead of random weights; it has to be said again with `--resume`.
+"""
 from pathlib import Path
 
 import torch
 
 from augment import make_sample
 from course import Course, decayed, left_out, options
-from data import GROUPS, Drawer, load_pictures
+from data import GROUPS, Drawer, load_pictures, load_rendered
 from loss import Known, group_loss
 from network import PIXEL_SCALE, PlateFaceNet, cell_centres
+from shipped import load_shipped
 from synthetic_plates import draw_many
 
 DRAWN_PLATES = 600
@@ -25,16 +29,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../../../shared/data/train"))
     parser.add_argument("--teacher", type=Path, required=True, help="from teacher.py")
     parser.add_argument("--leave-out", type=Path, nargs="*", default=[], help="lists of images not to train on")
+    parser.add_argument("--rendered", type=Path, help="folder from render.py")
     parser.add_argument("--side", type=int, default=384)
+    parser.add_argument("--threads", type=int, default=2, help="fewer wait less for each other on a busy machine")
+    parser.add_argument("--from", dest="start", type=Path, help="float32 network from export.py")
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
-    torch.set_num_threads(2)
+    torch.set_num_threads(args.threads)
     network = PlateFaceNet()
+    if args.start:
+        load_shipped(network, args.start)
     course = Course(network, decayed(network), args, warm_up=200, average=0.998, largest=10.0)
     network.train()
 
-    drawer = Drawer(load_pictures(args.data, args.teacher, left_out(args.leave_out)))
+    pictures = load_pictures(args.data, args.teacher, left_out(args.leave_out))
+    drawer = Drawer(pictures + (load_rendered(args.rendered) if args.rendered else []))
     print({source: len(pictures) for source, pictures in drawer.by_source.items()}, flush=True)
     plates = draw_many(DRAWN_PLATES, args.seed)
     centres, strides = cell_centres(args.side, args.side)
