@@ -58,7 +58,7 @@ def main() -> None:
                 parts[f"{group}-{name}"] = value
         course.learn(step, sum(parts.values()))
         course.tell(step, parts, 50)
-        course.save(step, 200)
+        course.save(step, 100)
 
 
 if __name__ == "__main__":
