@@ -37,7 +37,7 @@ const VIDEOS = new Set(
 )
 
 /**
- * Lists the inputs. A file that is named is always taken; of a folder everything below it that is a picture or video by its
+ * Lists the inputs. A file that is named is always taken, also through a link; of a folder everything below it that is a picture or video by its
  * name, but no hidden file, nothing behind a linked folder and nothing in the output folder.
  *
  * @param out the output folder, which is there
@@ -59,6 +59,10 @@ export async function findInputs(named: readonly string[], out: string): Promise
       if ((await realpath(path)) === outside)
         throw new RoadveilError('ERR_OUTPUT_IS_INPUT', `${input} is the output folder`)
       await walk(path, '', input)
+    } else if (!found.isFile()) {
+      // It would never end, or wait for ever for somebody to write into it.
+      const error = new RoadveilError('ERR_INPUT_NOT_A_FILE', 'it is neither a file nor a folder')
+      failures.push({ input, error })
     } else {
       files.push(inputFile(path, input, basename(path), found))
     }

@@ -81,6 +81,9 @@ export const PICTURE_ERRORS = {
 
   // anonymize/
   ERR_INPUT_MISSING: { hint: 'Check the path, and that the user that runs Roadveil may read what is there.' },
+  ERR_INPUT_NOT_A_FILE: {
+    hint: 'Name files and folders: what comes from a pipe, socket or device must be saved to a file first.',
+  },
   ERR_INPUT_UNREADABLE: {
     hint: 'Nothing was written for it, since damage hides faces from whoever looks for them; get the file again from where it came.',
   },

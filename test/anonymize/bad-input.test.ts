@@ -1,4 +1,5 @@
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import t from 'tap'
@@ -63,6 +64,19 @@ await t.test(
     )
   },
 )
+
+await t.test('a pipe or a device is refused at once, and a link to a file is that file', async (t) => {
+  const [pipe, device, link] = ['pipe.mp4', 'device', 'link.jpg'].map((name) => join(folder, name))
+  if (!pipe || !device || !link) throw new RangeError('three names')
+  execFileSync('mkfifo', [pipe])
+  symlinkSync('/dev/zero', device)
+  put('linked.jpg', jpeg)
+  symlinkSync('linked.jpg', link)
+  const { outcome, codes } = await run([pipe, device, '/dev/zero', link], join(folder, 'files-only'))
+  const code = 'ERR_INPUT_NOT_A_FILE'
+  t.same(codes, { 'pipe.mp4': code, device: code, zero: code })
+  t.equal(outcome.anonymized, 1)
+})
 
 await t.test('unusual pictures come out right: upright, eight bits, in their format', async (t) => {
   const wide = halves(80, 40, '#ff0000', '#00ff00')
