@@ -1,15 +1,14 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { RoadveilError } from '../errors.ts'
 import { createLogger } from '../log.ts'
 import type { SelftestFigures, Tally } from '../vision/selftest/figures.ts'
-import { readConfig } from './config.ts'
-import { configOption, jsonOption } from './options.ts'
+import { jsonOption } from './options.ts'
 import type { Output } from './output.ts'
 import { stopSignals } from './signals.ts'
 import { tableLines } from './table.ts'
 
 interface SelftestOptions {
-  readonly config: string
+  readonly config?: string
   readonly json?: true
 }
 
@@ -23,16 +22,18 @@ export function addSelftest(program: Command, output: Output): void {
     .summary('run the built-in clip through the networks and rules and say how they did')
     .description(
       'Runs the built-in street scene through the installed networks and rules and says what was found, hidden, missed and ' +
-        'leaked against its ground truth. Takes about half a minute. Exit 1 when it falls below what this release reached.',
+        'leaked against its ground truth. Takes about half a minute. Exit 1 when it falls below what this release reached. ' +
+        'It needs no config; with one, plates are read as that config says, whatever else is still missing in it.',
     )
-    .addOption(configOption())
+    .addOption(new Option('-c, --config <file>', 'a config, for its plates.minConfidence'))
     .addOption(jsonOption())
-    .addHelpText('after', '\nExample:\n  roadveil selftest --config /etc/roadveil/roadveil.yaml')
+    .addHelpText('after', '\nExample:\n  roadveil selftest')
     .action(async ({ config, json }: SelftestOptions) => selftest(output, config, json))
 }
 
-async function selftest(output: Output, configFile: string, json?: true): Promise<void> {
-  const config = await readConfig(configFile, 'cli')
+async function selftest(output: Output, configFile: string | undefined, json?: true): Promise<void> {
+  const { loadPlates } = await import('../config/load.ts')
+  const { minConfidence } = await loadPlates(configFile)
   const { loadModelSource } = await import('../models/source.ts')
   const { openEvidenceNetworks } = await import('../vision/evidence-networks.ts')
   const { runSelftest } = await import('../vision/selftest/run.ts')
@@ -40,7 +41,6 @@ async function selftest(output: Output, configFile: string, json?: true): Promis
   using signals = stopSignals()
   const models = await loadModelSource()
   const networks = await openEvidenceNetworks(models)
-  const { minConfidence } = config.plates
   const logger = createLogger({ process: 'cli', level: 'warn' })
   const figures = await runSelftest({ models, networks, minConfidence, logger }, signals.signal)
   const short = shortfalls(figures)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
+import { z } from 'zod'
 import { pathText, type Fault } from '../config-file/finding.ts'
 import { faultsOf, invalidConfig, readConfigFile } from '../config-file/read.ts'
 import { findShapeFaults } from '../config-file/shape.ts'
@@ -7,7 +8,7 @@ import type { Config } from './config.ts'
 import { findCrossFaults } from './crosschecks.ts'
 import { findFileFaults, type ConfigReader } from './files.ts'
 import { resolveConfig } from './resolve.ts'
-import { configSchema } from './schema.ts'
+import { configSchema, platesSchema } from './schema.ts'
 
 export interface LoadOptions {
   /** `vision` looks at no key, `vault` at no camera credential, `cli` at neither; `all` is the default. */
@@ -45,4 +46,19 @@ export async function loadConfig(file: string, options: LoadOptions = {}): Promi
   const { config, faults } = await checkConfig(file, options)
   if (!config) throw invalidConfig(file, faults)
   return config
+}
+
+/**
+ * Reads nothing but how plates are read, so that networks can be tried before the rest of a config is written.
+ *
+ * @param file without one, the defaults are given
+ * @throws what `readConfigFile` throws, and ERR_CONFIG_INVALID with one line a fault of that part
+ */
+export async function loadPlates(file: string | undefined): Promise<Config['plates']> {
+  if (file === undefined) return platesSchema.parse({})
+  const { value, lineOf } = await readConfigFile(file)
+  const plates = z.looseObject({ plates: platesSchema })
+  const faults = findShapeFaults(plates, value)
+  if (faults.length > 0) throw invalidConfig(file, faultsOf(faults, lineOf))
+  return plates.parse(value).plates
 }

@@ -132,6 +132,13 @@ export const cameraSchema = z.strictObject({
   rules: z.array(ruleSchema).max(64).default([]).describe('What is forbidden in a zone'),
 })
 
+/** How plates are read. */
+export const platesSchema = z
+  .strictObject({
+    minConfidence: z.number().min(0.5).max(1).default(0.85).describe('Below this no plate text is given'),
+  })
+  .prefault({})
+
 export const configSchema = z.strictObject({
   site: z.strictObject({
     id: slugSchema.describe('Name of the site, in topics and databars'),
@@ -158,11 +165,7 @@ export const configSchema = z.strictObject({
       ),
   }),
   cameras: z.array(cameraSchema).min(1).max(32).describe('The cameras of this box'),
-  plates: z
-    .strictObject({
-      minConfidence: z.number().min(0.5).max(1).default(0.85).describe('Below this no plate text is given'),
-    })
-    .prefault({}),
+  plates: platesSchema,
   privacy: z
     .strictObject({
       maskOccupants: z

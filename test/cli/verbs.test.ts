@@ -12,6 +12,7 @@ const VERBS = [
   'doctor',
   'models list',
   'models pull',
+  'selftest',
   'anonymize',
   'run',
   'status',

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
-import { checkConfig, loadConfig } from '../../src/config/load.ts'
+import { checkConfig, loadConfig, loadPlates } from '../../src/config/load.ts'
 import { put, shortFolder, validConfig, writeConfig, writeSite } from './site.ts'
 
 await t.test('a config becomes absolute file names, milliseconds and domain values', async (t) => {
@@ -182,3 +182,21 @@ await t.test('the valid config of these tests is plain YAML', async (t) => {
   const file = writeSite(shortFolder(t))
   t.strictSame(parse(readFileSync(file, 'utf8')), validConfig())
 })
+
+await t.test(
+  'how plates are read is known without a config, and with one that lacks all the rest',
+  async (t) => {
+    t.same(await loadPlates(undefined), { minConfidence: 0.85 })
+    const file = join(shortFolder(t), 'roadveil.yaml')
+    writeFileSync(file, 'site: {}\n')
+    t.same(await loadPlates(file), { minConfidence: 0.85 })
+    writeFileSync(file, 'plates: { minConfidence: 0.9 }\n')
+    t.same(await loadPlates(file), { minConfidence: 0.9 })
+    writeFileSync(file, 'site: {}\nplates: { minConfidence: 2 }\n')
+    await t.rejects(loadPlates(file), {
+      code: 'ERR_CONFIG_INVALID',
+      message: /1 fault:\n.*plates\.minConfidence/,
+    })
+    await t.rejects(loadPlates(`${file}.gone`), { code: 'ERR_CONFIG_MISSING' })
+  },
+)
