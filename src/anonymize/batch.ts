@@ -1,5 +1,6 @@
 import { open, readFile, stat } from 'node:fs/promises'
 import { RoadveilError, isRoadveilError } from '../errors.ts'
+import { withoutDamagedEnd } from './cut-off.ts'
 import type { InputFile } from './inputs.ts'
 import type { Tools } from './options.ts'
 import { type Mark, type Place, commit, discard, prepare, writing } from './outputs.ts'
@@ -130,7 +131,14 @@ async function makeVideo(
   signal: AbortSignal,
 ): Promise<Made> {
   const files = { video: place.part, records: place.records, findings: place.findings }
-  const made = await anonymizeVideo(video, files, tools, onFrames, signal)
+  const anonymizePart = (part: VideoInput): ReturnType<typeof anonymizeVideo> =>
+    anonymizeVideo(part, files, tools, onFrames, signal)
+  const made = await anonymizePart(video).catch(async (error: unknown) => {
+    const isDamaged = isRoadveilError(error, 'ERR_INPUT_UNREADABLE')
+    const part = isDamaged ? await withoutDamagedEnd(video, signal).catch(() => undefined) : undefined
+    if (!part) throw error
+    return anonymizePart(part)
+  })
   return { width: video.width, height: video.height, ...made }
 }
 

@@ -1,5 +1,3 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
 import { z } from 'zod'
 import { startFfmpeg } from '../camera/ffmpeg.ts'
 import { readMatroska } from '../camera/matroska.ts'
@@ -12,17 +10,16 @@ import {
   videoFrameBytes,
 } from '../domain/frame.ts'
 import { RoadveilError, isRoadveilError } from '../errors.ts'
+import { type FilePart, askFfprobe, safeInput } from './ffprobe.ts'
 import type { VideoColours } from './video-output.ts'
 
 /** Pixels of the largest picture of a video: 4K and a little. */
 export const MAX_VIDEO_PIXELS = 3840 * 2160 * 1.1
 /** ffprobe decodes a frame to know what it is: of larger ones it is not told the size. */
 const MAX_PROBED_PIXELS = 100e6
-const PROBE_TIMEOUT_MS = 30_000
 
 /** A video as it is to be seen. */
-export interface VideoInput {
-  readonly file: string
+export interface VideoInput extends FilePart {
   /** Pixels, upright. */
   readonly width: number
   readonly height: number
@@ -80,7 +77,7 @@ export async function probeVideo(file: string, signal: AbortSignal): Promise<Vid
   const seconds = Number(stream.duration ?? format?.duration ?? 0)
   const aspect = ratio(stream.sample_aspect_ratio, ':') ?? 1
   return {
-    file,
+    ...{ file, end: Infinity },
     ...(isTurned ? { width: height, height: width } : { width, height }),
     fps,
     frames: Math.max(1, Math.round(seconds * fps) || 1),
@@ -95,33 +92,17 @@ export async function probeVideo(file: string, signal: AbortSignal): Promise<Vid
 }
 
 async function probe(file: string, signal: AbortSignal): Promise<z.infer<typeof probeSchema>> {
+  const input = safeInput({ file, end: Infinity }, MAX_PROBED_PIXELS)
   const entries = [
     'stream=codec_type,width,height,avg_frame_rate,duration,color_space,color_primaries,color_transfer,sample_aspect_ratio',
     'stream_disposition=attached_pic',
     'stream_side_data=rotation',
     'format=duration',
   ]
-  const args = [
-    '-v',
-    'error',
-    ...safeInput(file, MAX_PROBED_PIXELS),
-    '-show_entries',
-    entries.join(':'),
-    '-of',
-    'json',
-  ]
-  const command = ['--pdeathsig', 'KILL', '--', 'prlimit', '--core=0', '--', 'ffprobe', ...args]
-  const env = { PATH: process.env['PATH'], LC_ALL: 'C' }
+  const answer = await askFfprobe(['-show_entries', entries.join(':'), '-of', 'json', ...input], signal)
   try {
-    const { stdout } = await promisify(execFile)('setpriv', command, {
-      ...{ env, signal, timeout: PROBE_TIMEOUT_MS, maxBuffer: 2 ** 20 },
-    })
-    return probeSchema.parse(JSON.parse(stdout))
+    return probeSchema.parse(JSON.parse(answer))
   } catch (cause) {
-    signal.throwIfAborted()
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-    if (code === 'ENOENT' || code === 127)
-      throw new RoadveilError('ERR_FFMPEG_MISSING', 'ffprobe could not be started', { cause })
     throw new RoadveilError('ERR_INPUT_UNREADABLE', 'it is no picture or video that can be read', { cause })
   }
 }
@@ -181,13 +162,13 @@ interface Decoded {
 }
 
 async function* decode(
-  { file }: VideoInput,
+  input: FilePart,
   filter: string,
   frameBytes: number,
   signal: AbortSignal,
 ): AsyncGenerator<Decoded, void, undefined> {
   signal.throwIfAborted()
-  await using ffmpeg = startFfmpeg(decoderArguments(file, filter), '', 1)
+  await using ffmpeg = startFfmpeg(decoderArguments(input, filter), '', 1)
   const [output] = ffmpeg.outputs
   if (!output) throw new RoadveilError('ERR_FFMPEG_MISSING', 'ffmpeg could not be started')
   const stop = (): void => void ffmpeg.stop()
@@ -214,22 +195,17 @@ async function* decode(
   }
 }
 
-function decoderArguments(file: string, filter: string): readonly string[] {
+function decoderArguments(input: FilePart, filter: string): readonly string[] {
   return [
     // One thread keeps up with the networks, and more take more time in all.
     ...['-hide_banner', '-nostats', '-loglevel', 'info', '-nostdin', '-threads', '1', '-reinit_filter', '0'],
-    ...['-xerror', '-err_detect', 'explode', ...safeInput(file, MAX_VIDEO_PIXELS)],
+    ...['-xerror', '-err_detect', 'explode', ...safeInput(input, MAX_VIDEO_PIXELS)],
     // V: not the picture on the cover.
     ...['-map', '0:V:0', '-map_metadata', '-1', '-map_chapters', '-1'],
     ...['-filter:v', filter, '-fps_mode', 'passthrough', '-c:v', 'rawvideo', '-allow_raw_vfw', '1'],
     // Checksums of raw pictures would cost as much as decoding them.
     ...['-cluster_time_limit', '1', '-flush_packets', '1', '-write_crc32', '0', '-f', 'matroska', 'pipe:3'],
   ]
-}
-
-/** A pathname can be taken for nothing else, and nothing but files is opened; pictures of any size are refused in time. */
-function safeInput(file: string, maxPixels: number): string[] {
-  return ['-protocol_whitelist', 'file', '-max_pixels', String(maxPixels), '-i', `file:${file}`]
 }
 
 function damaged(cause: unknown): RoadveilError {

@@ -59,7 +59,7 @@ export async function anonymizeVideo(
   let done = 0
   const add = (work: number): void => onFrames((done += work))
   const follower = options.keptVehicle && followKeptVehicle(options.keptVehicle, tools)
-  await using findings = await open(files.findings, 'r+')
+  await using findings = await open(files.findings, 'w+')
 
   const rehearsal = openRehearsal(input, tools)
   const decoded = rehearsal.sampled(decodeVideo(input, signal))
@@ -74,7 +74,7 @@ export async function anonymizeVideo(
     return write(input, files, { plans, leaks, tools, onFrame: () => add(1 - SEARCH_WORK) }, signal)
   }
   const verify = (rendered: Rendered): Promise<Leaks> =>
-    searchAgain({ ...input, file: files.video }, rendered, tools, signal)
+    searchAgain({ ...input, file: files.video, end: Infinity }, rendered, tools, signal)
 
   let rendered = await render(
     counted(spool(searched, findings), () => add(SEARCH_WORK)),

@@ -5,7 +5,7 @@ import type { FrameRecord } from '../../src/anonymize/record.ts'
 import { STYLES } from '../../src/privacy/redact.ts'
 import type { Detectors } from '../../src/privacy/search.ts'
 import { SCENE_FILE, hiddenShare, mustBeHidden, trueBox, truth } from '../support/scene.ts'
-import { ffmpeg, frameTimes, probe, run } from './files.ts'
+import { damage, ffmpeg, frameTimes, probe, run } from './files.ts'
 
 const folder = t.testdir()
 const FROM = 9
@@ -216,6 +216,33 @@ await t.test('every style hides in a video, and a preview draws on it', async (t
     t.ok(
       red.every((value) => Math.abs(value - expected) < 8),
       `${style}: ${red[0]}`,
+    )
+  }
+})
+
+await t.test('of a recording that was cut off, everything before the damaged picture is done', async (t) => {
+  const source = ['-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=10:duration=4,noise=alls=20']
+  const whole = join(folder, 'whole.ts')
+  ffmpeg(...source, '-c:v', 'libx264', '-g', '10', '-bf', '0', whole)
+  const fragments = ['-c', 'copy', '-movflags', '+frag_keyframe+empty_moov']
+  ffmpeg('-i', whole, ...fragments, join(folder, 'whole.mp4'))
+  ffmpeg('-i', whole, '-c', 'copy', join(folder, 'whole.mkv'))
+  const out = join(folder, 'cut-off')
+  for (const ending of ['ts', 'mp4', 'mkv']) {
+    const bytes = readFileSync(join(folder, `whole.${ending}`))
+    const cut = join(folder, `cut, off.${ending}`)
+    writeFileSync(cut, bytes.subarray(0, bytes.length * 0.63))
+    t.same((await run([cut], out, { detectors: seeing(() => undefined) })).codes, {}, ending)
+    const made = frameTimes(join(out, ending === 'mp4' ? 'cut, off.mp4' : `cut, off.${ending}.mp4`))
+    t.ok(made.length > 20 && made.length < 30, `${ending}: ${made.length} frames`)
+    t.same(made, frameTimes(whole).slice(0, made.length))
+
+    damage(bytes.subarray(0, bytes.length * 0.63), cut, 0.5, 0.55)
+    const code = 'ERR_INPUT_UNREADABLE'
+    t.same(
+      Object.values((await run([cut], join(folder, `damaged-${ending}`))).codes),
+      [code],
+      `${ending}: damaged before`,
     )
   }
 })
