@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { resolve } from 'node:path'
-import { RoadveilError } from '../errors.ts'
+import { relative, resolve } from 'node:path'
+import { RoadveilError, isRoadveilError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { type Job, type Progress, jobOf, workOn } from './batch.ts'
 import { type Failure, type InputFile, findInputs } from './inputs.ts'
@@ -33,6 +33,7 @@ export interface Outcome {
   readonly frames: number
   /** Of these, in so many a plate was left readable. */
   readonly keptPlates: number
+  /** Inputs, and the report where it could not be written. */
   readonly failures: readonly Failure[]
 }
 
@@ -40,8 +41,8 @@ export interface Outcome {
  * Anonymizes pictures and videos into a folder, one after the other. What an earlier run finished is left as it is. An input that
  * fails leaves nothing behind and does not stop the others.
  *
- * @throws RoadveilError ERR_USAGE, ERR_OUTPUT_IS_INPUT, ERR_OUTPUT_UNWRITABLE, ERR_INPUT_MISSING when there is nothing to do at
- *   all, ERR_ANONYMIZE_STOPPED when aborted
+ * @throws RoadveilError ERR_USAGE, ERR_OUTPUT_IS_INPUT, ERR_OUTPUT_UNWRITABLE, ERR_OUTPUT_DISK_FULL, ERR_INPUT_MISSING when there
+ *   is nothing to do at all, ERR_ANONYMIZE_STOPPED when aborted
  */
 export async function anonymize(
   request: AnonymizeRequest,
@@ -91,7 +92,12 @@ export async function anonymize(
       names.add(input.output)
     }
     await workOn(jobs, { tools: request, madeWith, note, onProgress }, signal)
-    await report?.finish()
+    await report?.finish().catch((error: unknown) => {
+      if (!isRoadveilError(error)) throw error
+      const failure = { input: relative('', request.report ?? ''), error }
+      outcome.failures.push(failure)
+      onResult({ ...failure, result: 'failed' })
+    })
     return outcome
   } catch (cause) {
     if (!signal.aborted) throw cause

@@ -1,7 +1,7 @@
-import { lstat, mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { RoadveilError } from '../errors.ts'
+import { RoadveilError, isRoadveilError } from '../errors.ts'
 import { type InputFile, identityOf } from './inputs.ts'
 
 /** Where everything lies that belongs to one output. */
@@ -111,13 +111,25 @@ export async function discard(place: Place): Promise<void> {
     await rm(file, { force: true }).catch(() => undefined)
 }
 
-/** Does what writes to the output folder. */
+/** Does what writes to the output folder. @throws RoadveilError ERR_OUTPUT_DISK_FULL, ERR_OUTPUT_UNWRITABLE */
 export async function writing<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (cause) {
+    if (isRoadveilError(cause)) throw cause
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+    if (code === 'ENOSPC' || code === 'EDQUOT') throw diskFull(cause)
     throw new RoadveilError('ERR_OUTPUT_UNWRITABLE', 'the output could not be written', { cause })
   }
+}
+
+export function diskFull(cause?: unknown): RoadveilError {
+  return new RoadveilError('ERR_OUTPUT_DISK_FULL', 'there is no room left for the output', { cause })
+}
+
+/** Appends to an open file, whole or with an error: a plain `write` may leave off in the middle of a line where a disk is full. */
+export async function append(file: FileHandle, text: string): Promise<void> {
+  await writing(async () => file.appendFile(text))
 }
 
 function jsonOf(text: string): unknown {

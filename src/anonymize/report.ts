@@ -1,8 +1,8 @@
-import { open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { RoadveilError } from '../errors.ts'
+import { type RoadveilError, isRoadveilError } from '../errors.ts'
 import type { InputFile } from './inputs.ts'
-import { type Mark, type Place, writing } from './outputs.ts'
+import { type Mark, type Place, append, writing } from './outputs.ts'
 
 /** What became of one input. */
 export type Result =
@@ -18,7 +18,9 @@ export type Result =
 
 /** Writes a report as results come, since that of a long video does not fit into memory. Disposing leaves no part of it. */
 export interface Report extends AsyncDisposable {
+  /** What cannot be written is told by `finish`: it does not stop the work that is reported. */
   add(result: Result): Promise<void>
+  /** @throws RoadveilError ERR_OUTPUT_UNWRITABLE, ERR_OUTPUT_DISK_FULL when it is not whole */
   finish(): Promise<void>
 }
 
@@ -26,7 +28,7 @@ export interface Report extends AsyncDisposable {
  * Opens the report; the file is there when it is finished.
  *
  * @param head what the report begins with
- * @throws RoadveilError ERR_OUTPUT_UNWRITABLE
+ * @throws RoadveilError ERR_OUTPUT_UNWRITABLE, ERR_OUTPUT_DISK_FULL
  */
 export async function openReport(file: string, head: Readonly<Record<string, unknown>>): Promise<Report> {
   const part = join(dirname(file), `.${process.pid}.roadveil-report.part`)
@@ -34,44 +36,60 @@ export async function openReport(file: string, head: Readonly<Record<string, unk
     await rm(part, { force: true })
     return open(part, 'wx', 0o600)
   })
-  let separator = ''
+  const close = async (): Promise<void> => {
+    await handle.close()
+    await rm(part, { force: true })
+  }
   const begin = JSON.stringify({ schema: 'roadveil.anonymize-report.v1', ...head }, null, 2)
-  await handle.write(`${begin.slice(0, -2)},\n  "inputs": [`)
+  await append(handle, `${begin.slice(0, -2)},\n  "inputs": [`).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
+  let separator = ''
+  let failure: RoadveilError | undefined
 
-  const addFrames = async (place: Place): Promise<void> => {
-    await using records = await open(place.records)
-    let next = ''
-    for await (const line of records.readLines({ autoClose: false })) {
-      await handle.write(`${next}\n      ${line}`)
-      next = ','
+  const addResult = async (result: Result): Promise<void> => {
+    await append(handle, `${separator}\n    `)
+    separator = ','
+    if (result.result === 'failed') {
+      const { code, message } = result.error
+      await append(handle, JSON.stringify({ input: result.input, result: 'failed', code, message }))
+      return
     }
+    const { mark, place, ...said } = result
+    const { width, height, keptPlates, verification } = mark
+    const facts = { ...said, output: place.output, width, height, keptPlates, verification }
+    await append(handle, `${JSON.stringify(facts).slice(0, -1)},"frames":[`)
+    await addFrames(handle, place)
+    await append(handle, ']}')
   }
   return {
-    add: (result) =>
-      writing(async () => {
-        await handle.write(`${separator}\n    `)
-        separator = ','
-        if (result.result === 'failed') {
-          const { code, message } = result.error
-          await handle.write(JSON.stringify({ input: result.input, result: 'failed', code, message }))
-          return
-        }
-        const { mark, place, ...said } = result
-        const { width, height, keptPlates, verification } = mark
-        const facts = { ...said, output: place.output, width, height, keptPlates, verification }
-        await handle.write(`${JSON.stringify(facts).slice(0, -1)},"frames":[`)
-        await addFrames(place)
-        await handle.write(']}')
-      }),
-    finish: () =>
-      writing(async () => {
-        await handle.write('\n  ]\n}\n')
+    async add(result) {
+      if (failure !== undefined) return
+      await writing(async () => addResult(result)).catch(async (error: unknown) => {
+        if (!isRoadveilError(error)) throw error
+        failure = error
+        // It takes room from what is still to be made.
+        await handle.truncate().catch(() => undefined)
+      })
+    },
+    async finish() {
+      if (failure !== undefined) throw failure
+      await append(handle, '\n  ]\n}\n')
+      await writing(async () => {
         await handle.sync()
         await rename(part, file)
-      }),
-    async [Symbol.asyncDispose]() {
-      await handle.close()
-      await rm(part, { force: true })
+      })
     },
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function addFrames(handle: FileHandle, place: Place): Promise<void> {
+  await using records = await open(place.records)
+  let next = ''
+  for await (const line of records.readLines({ autoClose: false })) {
+    await append(handle, `${next}\n      ${line}`)
+    next = ','
   }
 }

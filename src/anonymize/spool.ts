@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import { append } from './outputs.ts'
 import type { SeenFrame } from './search-video.ts'
 
 /**
@@ -10,7 +11,7 @@ export async function* spool(
   file: FileHandle,
 ): AsyncGenerator<SeenFrame, void, undefined> {
   for await (const frame of frames) {
-    await file.write(`${JSON.stringify(frame)}\n`)
+    await append(file, `${JSON.stringify(frame)}\n`)
     yield frame
   }
 }

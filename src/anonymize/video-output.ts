@@ -4,6 +4,10 @@ import { matroskaParts } from '../camera/matroska-writer.ts'
 import type { Matrix } from '../domain/colour.ts'
 import type { RedactedVideoFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
+import { diskFull } from './outputs.ts'
+
+/** Characters of its messages in which one is looked for. */
+const MAX_MESSAGE = 4096
 
 /** What a player must know to show the colours and the shape of the pictures as they were; names as ffmpeg has them. */
 export interface VideoColours {
@@ -16,9 +20,13 @@ export interface VideoColours {
 
 /** Takes redacted frames one by one and writes an MP4. Disposing ends the encoder, finished or not. */
 export interface VideoEncoder extends AsyncDisposable {
-  /** Resolves when the encoder can take the next one; `capturedAt` is its time in the video. */
+  /**
+   * Resolves when the encoder can take the next one; `capturedAt` is its time in the video.
+   *
+   * @throws RoadveilError as `finish`, once the encoder has ended
+   */
   write(frame: RedactedVideoFrame): Promise<void>
-  /** The file is whole when this resolves. @throws RoadveilError ERR_ENCODE_FAILED */
+  /** The file is whole when this resolves. @throws RoadveilError ERR_ENCODE_FAILED, ERR_OUTPUT_DISK_FULL */
   finish(): Promise<void>
 }
 
@@ -36,7 +44,7 @@ export function openVideoEncoder(
 ): VideoEncoder {
   const command = ['--pdeathsig', 'KILL', '--', 'prlimit', '--core=0', '--']
   const child = spawn('setpriv', [...command, 'ffmpeg', ...encoderArguments(file, size, colours)], {
-    stdio: ['pipe', 'ignore', 'ignore'],
+    stdio: ['pipe', 'ignore', 'pipe'],
     // No FFREPORT or the like may make it write more to disk.
     env: { PATH: process.env['PATH'], LC_ALL: 'C' },
   })
@@ -48,6 +56,20 @@ export function openVideoEncoder(
     })
     child.once('close', (code) => resolve(code))
   })
+  // Its messages are read for one thing, and kept no longer: they may name the file.
+  let [isDiskFull, tail] = [false, '']
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    tail = (tail + text).slice(-MAX_MESSAGE)
+    isDiskFull ||= /No space left on device|Disk quota exceeded/.test(tail)
+  })
+  const failed = (code: number | null): RoadveilError =>
+    isDiskFull
+      ? diskFull(failure)
+      : new RoadveilError(
+          'ERR_ENCODE_FAILED',
+          `ffmpeg could not encode the video (exit code ${code ?? 'none'})`,
+          { cause: failure },
+        )
   child.stdin.on('error', () => undefined) // the exit code says it better
   let header: Uint8Array | undefined = rawHeader(size)
 
@@ -60,17 +82,19 @@ export function openVideoEncoder(
       const isTaken = parts.map((part) => child.stdin.write(part)).every(Boolean)
       child.stdin.uncork()
       if (isTaken) return
-      await Promise.race([once(child.stdin, 'drain'), ended])
+      const isEnded = ended.then(() => true)
+      // A pipe that breaks says that it has ended, or is about to.
+      const drained = once(child.stdin, 'drain').then(
+        () => false,
+        () => isEnded,
+      )
+      if (await Promise.race([drained, isEnded])) throw failed(await ended)
     },
     async finish() {
       child.stdin.end()
       const code = await ended
-      if (code === 0) return
-      throw new RoadveilError(
-        'ERR_ENCODE_FAILED',
-        `ffmpeg could not encode the video (exit code ${code ?? 'none'})`,
-        { cause: failure },
-      )
+      // It may end with 0 although the end of the file did not fit any more.
+      if (code !== 0 || isDiskFull) throw failed(code)
     },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null) child.kill('SIGKILL')
@@ -87,7 +111,7 @@ function encoderArguments(
   const isOdd = width % 2 > 0 || height % 2 > 0
   const shape = `setsar=${pixelAspect}${isOdd ? ',pad=ceil(iw/2)*2:ceil(ih/2)*2' : ''}`
   return [
-    ...['-hide_banner', '-loglevel', 'quiet', '-y', '-threads', '1', '-filter_threads', '1'],
+    ...['-hide_banner', '-loglevel', 'error', '-y', '-threads', '1', '-filter_threads', '1'],
     ...['-f', 'matroska', '-i', 'pipe:0', '-vf', shape],
     // The time base of the input: the encoder's own would move pictures to a grid.
     ...['-fps_mode', 'passthrough', '-enc_time_base', '-1'],

@@ -10,6 +10,7 @@ import { followKeptVehicle } from './kept-video.ts'
 import type { Leaks } from '../evidence/verify.ts'
 import { coverOf, joinLeaks, repairSearch } from './leaks.ts'
 import type { Tools } from './options.ts'
+import { append } from './outputs.ts'
 import { drawPreview } from './preview.ts'
 import { type Verification, recordFrame } from './record.ts'
 import { openRehearsal } from './rehearsal.ts'
@@ -45,8 +46,8 @@ const SEARCH_WORK = 0.7
  * part; what is found then is followed and hidden as well, once. Memory does not grow with the length of the video.
  *
  * @param onFrames is told how many frames' work is done
- * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_REDACTION_UNCHECKED, ERR_ENCODE_FAILED, and ERR_REDACTION_UNVERIFIED when
- *   something is still found after that; the signal's reason when aborted
+ * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_REDACTION_UNCHECKED, ERR_ENCODE_FAILED, ERR_OUTPUT_DISK_FULL, and
+ *   ERR_REDACTION_UNVERIFIED when something is still found after that; the signal's reason when aborted
  */
 export async function anonymizeVideo(
   input: VideoInput,
@@ -170,7 +171,7 @@ async function write(
 }
 
 async function writeRecord(file: FileHandle, record: ReturnType<typeof recordFrame>): Promise<void> {
-  await file.write(`${JSON.stringify(record)}\n`)
+  await append(file, `${JSON.stringify(record)}\n`)
 }
 
 /** Decodes what was written, as anybody would, and searches a part of it in another way than before. */

@@ -95,7 +95,10 @@ export const PICTURE_ERRORS = {
   },
   ERR_OUTPUT_IS_INPUT: { hint: 'Name another folder with --out: originals are never overwritten.' },
   ERR_OUTPUT_UNWRITABLE: {
-    hint: 'Check that the folder named with --out and that of the report are writable and have space, then run the same command again.',
+    hint: 'Check that the folder named with --out and that of the report are writable, then run the same command again.',
+  },
+  ERR_OUTPUT_DISK_FULL: {
+    hint: 'Make room on the disk of the folder named with --out, or name one elsewhere; of a video, about as much as it has itself. Then run the same command again: what is finished stays.',
   },
   ERR_ANONYMIZE_STOPPED: { hint: 'What is finished stays; run the same command again to go on.' },
   ERR_ANONYMIZE_FAILED: {
