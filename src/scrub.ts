@@ -18,3 +18,18 @@ export function singleLine(text: string, maxLength: number): string {
   const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ').trim()
   return line.length <= maxLength ? line : `${line.slice(0, maxLength - 1)}…`
 }
+
+/** Control characters, and those that turn the direction of writing or end a line. */
+// eslint-disable-next-line no-control-regex -- control characters are what this is about
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/**
+ * The text with everything that could steer a terminal or pass for another line written out, as JSON writes it: file names and
+ * what else comes from outside may hold anything. JSON stays JSON that means the same.
+ */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (character) => {
+    const short = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[character]
+    return short ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}

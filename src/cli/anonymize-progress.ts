@@ -1,5 +1,6 @@
 import type { Listener } from '../anonymize/anonymize.ts'
 import type { Progress } from '../anonymize/batch.ts'
+import { visible } from '../scrub.ts'
 
 /** As much of a stream as progress needs. */
 export interface Screen {
@@ -37,7 +38,7 @@ export function showProgress(
     onResult(result) {
       if (result.result !== 'failed') return
       const { code, message } = result.error
-      screen?.write(`${clear}${result.input}: ${message} [${code}]\n`)
+      screen?.write(`${clear}${visible(`${result.input}: ${message}`)} [${code}]\n`)
       shownAt = -Infinity
     },
     [Symbol.dispose]() {
@@ -79,7 +80,8 @@ function createRates(now: () => number): Rates {
 }
 
 function lineOf(progress: Progress, rates: Rates, columns: number): string {
-  const { stills, frames, number, count, input } = progress
+  const { stills, frames, number, count } = progress
+  const input = visible(progress.input)
   const share = (stills.done + frames.done) / Math.max(1, stills.all + frames.all)
   const filled = Math.round(share * BAR_CELLS)
   const bar = `[${'#'.repeat(filled)}${'.'.repeat(BAR_CELLS - filled)}]`

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import type { Outcome } from '../anonymize/anonymize.ts'
 import { RoadveilError } from '../errors.ts'
 import type { Style } from '../privacy/redact.ts'
+import { visible } from '../scrub.ts'
 import { showProgress } from './anonymize-progress.ts'
 import { forbidCoreDumps } from './core-dumps.ts'
 import { jsonOption } from './options.ts'
@@ -71,7 +72,9 @@ async function anonymizeFiles(
   if (options.json) output.json(answerOf(outcome))
   else for (const line of summary(outcome)) output.answer(line)
   if (outcome.failures.length === 0) return
-  const failed = outcome.failures.map(({ input, error }) => `${input}: ${error.message} [${error.code}]`)
+  // With progress each was told when it happened, and with --json it is in the answer.
+  const untold = options.quiet && !options.json ? outcome.failures : []
+  const failed = untold.map(({ input, error }) => visible(`${input}: ${error.message} [${error.code}]`))
   throw new RoadveilError(
     'ERR_ANONYMIZE_FAILED',
     [`${countText(outcome.failures.length, 'input')} failed`, ...failed].join('\n'),

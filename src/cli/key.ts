@@ -99,7 +99,7 @@ function addExport(key: Command, output: Output): void {
       const device = config.device.id
       if (json) output.json({ device, keyId, publicKey })
       else {
-        output.answer(publicKey.trimEnd())
+        for (const line of publicKey.trimEnd().split('\n')) output.answer(line)
         output.note(`the key of ${device} has the id ${keyId}`)
       }
     })

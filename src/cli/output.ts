@@ -1,8 +1,11 @@
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import { foreignErrorText } from '../log.ts'
-import { scrubCredentials } from '../scrub.ts'
+import { scrubCredentials, visible } from '../scrub.ts'
 
-/** The one place for output: answers go to stdout, everything else to stderr. */
+/**
+ * The one place for output: answers go to stdout, everything else to stderr. A line stays one line, and no name in it can steer the
+ * terminal.
+ */
 export interface Output {
   /** A line of the answer. */
   answer(line: string): void
@@ -20,9 +23,9 @@ export function createOutput(): Output {
     })
   }
   return {
-    answer: (line) => void process.stdout.write(`${line}\n`),
-    json: (value) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`),
-    note: (line) => void process.stderr.write(`${line}\n`),
+    answer: (line) => void process.stdout.write(`${visible(line)}\n`),
+    json: (value) => void process.stdout.write(`${jsonText(value)}\n`),
+    note: (line) => void process.stderr.write(`${visible(line)}\n`),
   }
 }
 
@@ -44,7 +47,13 @@ export function reportError(output: Output, error: unknown): 1 | 2 | 3 | 4 {
     : new RoadveilError('ERR_INTERNAL', `unexpected ${foreignErrorText(error)}`)
   const [headline = '', ...details] = known.message.split('\n').map(scrubCredentials)
   output.note(`roadveil: error: ${headline} [${known.code}]`)
-  for (const line of details) output.note(line)
+  // Indented: no name with a line break in it can pass for a line of ours.
+  for (const line of details) output.note(line.startsWith('  ') ? line : `  ${line}`)
   output.note(`roadveil: hint: ${known.hint}`)
   return known.exitCode
+}
+
+/** JSON in lines, in which only the lines' ends are control characters. */
+function jsonText(value: unknown): string {
+  return JSON.stringify(value, null, 2).split('\n').map(visible).join('\n')
 }

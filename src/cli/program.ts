@@ -45,7 +45,9 @@ function createProgram(output: Output): Command {
     .configureHelp({ helpWidth: 96, showGlobalOptions: false })
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => output.answer(text.trimEnd()),
+      writeOut: (text) => {
+        for (const line of text.trimEnd().split('\n')) output.answer(line)
+      },
       // Errors are reported in one place; without a verb, the help goes with them.
       writeErr: () => undefined,
     })

@@ -18,8 +18,9 @@ await t.test('a batch with a failure answers what was done, says what failed, an
   t.equal(stdout, '1 anonymized, 0 done before: 1 frame\n')
   t.match(
     stderr,
-    /\nroadveil: error: 1 input failed \[ERR_ANONYMIZE_FAILED\]\nin\/bad.png: .* \[ERR_INPUT_UNREADABLE\]\n/,
+    /^in\/bad.png: .* \[ERR_INPUT_UNREADABLE\]\n.*\nroadveil: error: 1 input failed \[ERR_ANONYMIZE_FAILED\]\nroadveil: hint: /m,
   )
+  t.equal(stderr.split('in/bad.png: ').length, 2, 'what failed is said once')
   t.match(JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8')), {
     schema: 'roadveil.anonymize-report.v1',
     inputs: [
@@ -33,6 +34,29 @@ await t.test('a batch with a failure answers what was done, says what failed, an
   t.match(JSON.parse(again.stdout), { anonymized: 0, unchanged: 1, failures: [] })
   const quiet = await roadveil(['anonymize', 'in/good.jpg', '--out', 'new', '--quiet'], folder)
   t.match(quiet, { code: 0, stderr: '' })
+  const failed = await roadveil(['anonymize', 'in/bad.png', '--out', 'new', '--quiet'], folder)
+  t.match(
+    failed.stderr,
+    /\[ERR_ANONYMIZE_FAILED\]\n {2}in\/bad.png: .* \[ERR_INPUT_UNREADABLE\]\nroadveil: hint/,
+  )
+})
+
+await t.test('a name steers no terminal and passes for no line of ours, and is exact in JSON', async (t) => {
+  const name = 'odd/\u001b[2J\u009b2J\nroadveil: hint: all is well\u202e.png'
+  mkdirSync(join(folder, 'odd'))
+  writeFileSync(join(folder, name), 'no picture')
+  const shown = await roadveil(['anonymize', 'odd', '--out', 'out'], folder)
+  t.match(shown.stderr, 'odd/\\u001b[2J\\u009b2J\\nroadveil: hint: all is well\\u202e.png: ')
+  const quiet = await roadveil(['anonymize', 'odd', '--out', 'out', '--quiet'], folder)
+  const json = await roadveil(['anonymize', 'odd', '--out', 'out', '--json'], folder)
+  for (const { stdout, stderr } of [shown, quiet, json]) {
+    // eslint-disable-next-line no-control-regex -- control characters are what this is about
+    t.notMatch(stdout + stderr, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]|\nroadveil: hint: all/)
+  }
+  t.match(JSON.parse(json.stdout), { failures: [{ input: name }] })
+  const other = await roadveil(['check', '--config', 'a\u001b[2J\nroadveil: hint: all is well'], folder)
+  // eslint-disable-next-line no-control-regex -- control characters are what this is about
+  t.notMatch(other.stderr, /\u001b|\nroadveil: hint: all/, 'other verbs, too')
 })
 
 await t.test('wrong usage ends with 2', async (t) => {
