@@ -27,7 +27,7 @@ export interface Listener {
 export interface Outcome {
   readonly anonymized: number
   readonly unchanged: number
-  /** Files in folders that are no pictures or videos by their names. */
+  /** Files in folders that are no pictures or videos by their names, and hidden folders; the report names them. */
   readonly leftOut: number
   /** Pictures and frames of what was anonymized now or earlier. */
   readonly frames: number
@@ -58,11 +58,13 @@ export async function anonymize(
 
   const madeWith = fingerprint(request)
   await using report =
-    request.report === undefined ? undefined : await openReport(resolve(request.report), headOf(request))
+    request.report === undefined
+      ? undefined
+      : await openReport(resolve(request.report), { ...headOf(request), leftOut })
   const outcome = {
     anonymized: 0,
     unchanged: 0,
-    leftOut,
+    leftOut: leftOut.length,
     frames: 0,
     keptPlates: 0,
     failures: [] as Failure[],

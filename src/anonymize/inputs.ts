@@ -1,7 +1,8 @@
 import { type BigIntStats } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, extname, join, relative, resolve } from 'node:path'
-import { RoadveilError } from '../errors.ts'
+import { RoadveilError, isRoadveilError } from '../errors.ts'
+import { type Content, readContent } from './content.ts'
 
 /** A picture or video to anonymize. */
 export interface InputFile {
@@ -25,11 +26,13 @@ export interface Failure {
 export interface Inputs {
   readonly files: readonly InputFile[]
   readonly failures: readonly Failure[]
-  /** Files in folders that are neither picture nor video by their names. */
-  readonly leftOut: number
+  /** Files in folders that are neither picture nor video by their names, and folders that were not looked into. */
+  readonly leftOut: readonly string[]
 }
 
-const STILLS = new Set(['.jpg', '.jpeg', '.jpe', '.jfif', '.png'])
+const STILLS = new Set(['.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp'])
+/** Pictures one after the other: they begin as a single one does. */
+const JPEG_VIDEOS = new Set(['.mjpeg', '.mjpg'])
 const VIDEOS = new Set(
   ['.mp4 .m4v .mov .qt .3gp .3g2 .mkv .webm .avi .wmv .asf .flv .f4v .mpg .mpeg .m2v .vob .ts .mts .m2ts']
     .concat('.ogv .mxf .dv .gif .mjpeg .mjpg .h264 .264 .h265 .265 .hevc .y4m')
@@ -46,7 +49,7 @@ const VIDEOS = new Set(
 export async function findInputs(named: readonly string[], out: string): Promise<Inputs> {
   const files: InputFile[] = []
   const failures: Failure[] = []
-  let leftOut = 0
+  const leftOut: string[] = []
   const outside = await realpath(out)
 
   for (const input of named) {
@@ -64,10 +67,20 @@ export async function findInputs(named: readonly string[], out: string): Promise
       const error = new RoadveilError('ERR_INPUT_NOT_A_FILE', 'it is neither a file nor a folder')
       failures.push({ input, error })
     } else {
-      files.push(inputFile(path, input, basename(path), found))
+      await take(path, input, basename(path), found)
     }
   }
   return { files, failures, leftOut }
+
+  async function take(file: string, named: string, name: string, found: BigIntStats): Promise<void> {
+    const shown = shownAs(named)
+    try {
+      files.push({ file, shown, ...outcomeOf(name, await readContent(file)), identity: identityOf(found) })
+    } catch (error) {
+      if (!isRoadveilError(error)) throw error
+      failures.push({ input: shown, error })
+    }
+  }
 
   async function walk(root: string, folder: string, input: string): Promise<void> {
     const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(() => undefined)
@@ -80,23 +93,35 @@ export async function findInputs(named: readonly string[], out: string): Promise
       const below = join(folder, entry.name)
       const path = join(root, below)
       if (entry.isDirectory()) {
-        if (!entry.name.startsWith('.') && (await realpath(path)) !== outside) await walk(root, below, input)
+        if ((await realpath(path)) === outside) continue
+        if (entry.name.startsWith('.')) leftOut.push(`${shownAs(join(input, below))}/`)
+        else await walk(root, below, input)
         continue
       }
       const kind = kindOf(entry.name)
       const found = await stat(path, { bigint: true }).catch(() => undefined)
-      if (entry.name.startsWith('.') || !kind || !found?.isFile()) leftOut++
-      else files.push(inputFile(path, join(input, below), below, found))
+      if (entry.name.startsWith('.') || !kind || !found?.isFile()) leftOut.push(shownAs(join(input, below)))
+      else await take(path, join(input, below), below, found)
     }
   }
 }
 
-function inputFile(file: string, shown: string, name: string, found: BigIntStats): InputFile {
-  const kind = kindOf(name) ?? 'video'
-  const isMp4 = extname(name).toLowerCase() === '.mp4'
-  // Appended, not replaced: a.mov and a.mp4 may lie in one folder.
-  const output = kind === 'still' || isMp4 ? name : `${name}.mp4`
-  return { file, shown: relative('', shown) || shown, output, kind, identity: identityOf(found) }
+/** What is made of a file. @throws RoadveilError ERR_INPUT_FORMAT */
+function outcomeOf(name: string, content: Content): Pick<InputFile, 'kind' | 'output'> {
+  const ending = extname(name).toLowerCase()
+  if (content.kind === 'other still')
+    throw new RoadveilError('ERR_INPUT_FORMAT', `it is a ${content.name} picture`)
+  const isStill = content.kind === 'still' && !JPEG_VIDEOS.has(ending)
+  const kind = isStill ? 'still' : (kindOf(name) ?? 'video')
+  const own = kind === 'still' ? (isStill ? `.${content.format}` : ending) : '.mp4'
+  // Appended, not replaced: a.mov and a.mp4 may lie in one folder. A picture keeps its name, right or wrong.
+  const isNamed = kind === 'still' ? STILLS.has(ending) : ending === own
+  return { kind, output: isNamed ? name : `${name}${own}` }
+}
+
+/** As a person finds it from here. */
+function shownAs(path: string): string {
+  return relative('', path) || path
 }
 
 /** What a file is by its name. */

@@ -3,6 +3,7 @@ import { type RawFrame, rawFrame } from '../domain/frame.ts'
 import { release } from '../domain/release.ts'
 import { RoadveilError } from '../errors.ts'
 import { planesOf } from '../evidence/still.ts'
+import { type StillFormat, contentOf } from './content.ts'
 
 /** Pixels of the largest picture: three of its copies must fit into memory. */
 export const MAX_PICTURE_PIXELS = 100e6
@@ -10,24 +11,25 @@ export const MAX_PICTURE_PIXELS = 100e6
 /** A still as it is to be seen: upright, in sRGB, on black where it was transparent. */
 export interface Picture {
   readonly frame: RawFrame
-  readonly format: 'jpeg' | 'png'
+  readonly format: StillFormat
 }
 
 /**
- * Decodes a JPEG or PNG. Nothing but pixels is taken from it.
+ * Decodes a JPEG, PNG or WebP. Nothing but pixels is taken from it.
  *
  * @throws RoadveilError ERR_INPUT_UNREADABLE when it is damaged or something else, ERR_INPUT_ANIMATED, ERR_INPUT_TOO_LARGE
  */
 export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
   const format = formatOf(bytes)
-  if (format === 'png' && isAnimated(bytes))
-    throw new RoadveilError(
-      'ERR_INPUT_ANIMATED',
-      'the PNG is animated, and only its first picture would be left',
-    )
+  const animated = new RoadveilError(
+    'ERR_INPUT_ANIMATED',
+    'it is animated, and only its first picture would be left',
+  )
+  if (format === 'png' && isAnimated(bytes)) throw animated
   try {
     const limits = { limitInputPixels: false, failOn: 'warning', sequentialRead: true } as const
-    const { width, height } = await sharp(bytes, limits).metadata()
+    const { width, height, pages = 1 } = await sharp(bytes, limits).metadata()
+    if (pages > 1) throw animated
     if (width * height > MAX_PICTURE_PIXELS)
       throw new RoadveilError('ERR_INPUT_TOO_LARGE', `the picture is ${width}x${height}`)
     const { data, info } = await sharp(bytes, { ...limits, limitInputPixels: MAX_PICTURE_PIXELS })
@@ -49,19 +51,19 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
 
 const STANDING = { cameraId: 'file', sequence: 0, capturedAt: 0 }
 
-const PNG = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)
+/** Bytes before the first chunk of a PNG. */
+const PNG_HEAD_BYTES = 8
 
-/** The name of a file says nothing about what is in it. */
-function formatOf(bytes: Uint8Array): Picture['format'] {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return 'jpeg'
-  if (PNG.every((byte, i) => bytes[i] === byte)) return 'png'
-  throw new RoadveilError('ERR_INPUT_UNREADABLE', 'it is neither a JPEG nor a PNG, whatever its name says')
+function formatOf(bytes: Uint8Array): StillFormat {
+  const content = contentOf(bytes)
+  if (content.kind === 'still') return content.format
+  throw new RoadveilError('ERR_INPUT_UNREADABLE', 'it is no JPEG, PNG or WebP, whatever its name says')
 }
 
 /** Whether a PNG says before its pixels that there are several pictures (chunk acTL). */
 function isAnimated(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  for (let at = PNG.length; at + 8 <= bytes.length;) {
+  for (let at = PNG_HEAD_BYTES; at + 8 <= bytes.length;) {
     const kind = String.fromCharCode(...bytes.subarray(at + 4, at + 8))
     if (kind === 'acTL') return true
     if (kind === 'IDAT') return false

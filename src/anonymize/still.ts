@@ -1,7 +1,7 @@
 import { release } from '../domain/release.ts'
 import type { PathPoint } from '../domain/track.ts'
 import { RoadveilError } from '../errors.ts'
-import { encodeJpeg, encodePng } from '../evidence/still.ts'
+import { encodeJpeg, encodePng, encodeWebp } from '../evidence/still.ts'
 import { readPlate } from '../plates/read.ts'
 import { type Findings, type FoundRegion, withMore } from '../privacy/findings.ts'
 import { type FramePlan, planRegions } from '../privacy/plan.ts'
@@ -26,10 +26,10 @@ export interface AnonymizedStill {
   readonly verification: Verification
 }
 
-const ENCODERS = { jpeg: encodeJpeg, png: encodePng }
+const ENCODERS = { jpeg: encodeJpeg, png: encodePng, webp: encodeWebp }
 
 /**
- * Hides every face and plate of a JPEG or PNG, then decodes what came out and searches it again. What is found then is hidden
+ * Hides every face and plate of a JPEG, PNG or WebP, then decodes what came out and searches it again. What is found then is hidden
  * as well, once. The input is decoded for each step anew, so that never more than two copies of a large picture are in memory.
  *
  * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_INPUT_ANIMATED, ERR_INPUT_TOO_LARGE, ERR_REDACTION_UNCHECKED, and

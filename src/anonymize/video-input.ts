@@ -54,13 +54,13 @@ const probeSchema = z.object({
       side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
     }),
   ),
-  format: z.object({ duration: text }).optional(),
+  format: z.object({ format_name: text, duration: text }).optional(),
 })
 
 /**
  * Asks ffprobe what is in a file. It may open nothing but files: a playlist must not reach the network.
  *
- * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_INPUT_TOO_LARGE, ERR_FFMPEG_MISSING
+ * @throws RoadveilError ERR_INPUT_UNREADABLE, ERR_INPUT_FORMAT, ERR_INPUT_TOO_LARGE, ERR_FFMPEG_MISSING
  */
 export async function probeVideo(file: string, signal: AbortSignal): Promise<VideoInput> {
   const { streams, format } = await probe(file, signal)
@@ -68,6 +68,10 @@ export async function probeVideo(file: string, signal: AbortSignal): Promise<Vid
     ({ codec_type: type, disposition }) => type === 'video' && disposition?.attached_pic !== 1,
   )
   const { width = 0, height = 0 } = stream ?? {}
+  const container = format?.format_name ?? ''
+  // What ffmpeg calls its readers of single pictures.
+  if (/^image2$|_pipe$/.test(container) && container !== 'jpeg_pipe')
+    throw new RoadveilError('ERR_INPUT_FORMAT', `it is a picture (${container.replace(/_pipe$/, '')})`)
   if (!stream || width < 1 || height < 1)
     throw new RoadveilError('ERR_INPUT_UNREADABLE', 'there is no video in it that ffmpeg can read')
   if (width * height > MAX_VIDEO_PIXELS)
@@ -97,7 +101,7 @@ async function probe(file: string, signal: AbortSignal): Promise<z.infer<typeof 
     'stream=codec_type,width,height,avg_frame_rate,duration,color_space,color_primaries,color_transfer,sample_aspect_ratio',
     'stream_disposition=attached_pic',
     'stream_side_data=rotation',
-    'format=duration',
+    'format=format_name,duration',
   ]
   const answer = await askFfprobe(['-show_entries', entries.join(':'), '-of', 'json', ...input], signal)
   try {

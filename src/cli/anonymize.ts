@@ -27,8 +27,8 @@ export function addAnonymize(program: Command, output: Output): void {
     .command('anonymize')
     .summary('hide the faces and plates of pictures and videos')
     .description(
-      'Writes JPEG and PNG pictures and videos (as MP4) into DIR with every face and plate hidden, checked once more, and ' +
-        'without sound and metadata. Folders keep their structure. Run again, it does only what is new, changed or failed. ' +
+      'Writes JPEG, PNG and WebP pictures and videos (as MP4) into DIR with every face and plate hidden, checked once more, ' +
+        'and without sound and metadata. Folders keep their structure. Run again, it does only what is new, changed or failed. ' +
         'Exit 1 when an input failed; nothing is written for that one.',
     )
     .argument('<input...>', 'pictures, videos and folders')
@@ -106,6 +106,6 @@ function summary({ anonymized, unchanged, leftOut, frames, keptPlates }: Outcome
   const kept = keptPlates > 0 ? `, a plate left readable in ${keptPlates}` : ''
   return [
     `${anonymized} anonymized, ${unchanged} done before: ${countText(frames, 'frame')}${kept}`,
-    ...(leftOut > 0 ? [`${countText(leftOut, 'other file')} left out`] : []),
+    ...(leftOut > 0 ? [`${countText(leftOut, 'other file')} left out (--report FILE names them)`] : []),
   ]
 }

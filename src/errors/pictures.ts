@@ -87,8 +87,11 @@ export const PICTURE_ERRORS = {
   ERR_INPUT_UNREADABLE: {
     hint: 'Nothing was written for it, since damage hides faces from whoever looks for them; get the file again from where it came.',
   },
+  ERR_INPUT_FORMAT: {
+    hint: 'JPEG, PNG and WebP are redacted: make a JPEG or PNG of it first (convert FILE FILE.png of ImageMagick, of HEIC heif-convert FILE FILE.png), and anonymize that.',
+  },
   ERR_INPUT_ANIMATED: {
-    hint: 'Make a video of it first (ffmpeg -i FILE FILE.mp4), and anonymize that.',
+    hint: 'Make a video of it first (of a PNG ffmpeg -i FILE FILE.mp4, of a WebP convert FILE FILE.gif of ImageMagick), and anonymize that.',
   },
   ERR_INPUT_TOO_LARGE: {
     hint: 'Pictures may have 100 megapixels and 256 MiB, videos 3840x2160; scale it down first.',

@@ -20,6 +20,11 @@ export async function encodePng(image: RedactedImage): Promise<Uint8Array> {
   return open(image).png({ compressionLevel: 9 }).toBuffer()
 }
 
+/** A still as WebP, without metadata. */
+export async function encodeWebp(image: RedactedImage): Promise<Uint8Array> {
+  return open(image).webp({ quality: JPEG_QUALITY, smartSubsample: true }).toBuffer()
+}
+
 /** From interleaved R, G, B, or from grey alone, as sharp decodes them, to the planes G, B, R of a frame. */
 export function planesOf(
   pixels: Uint8Array,
