@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { relative, resolve } from 'node:path'
 import { RoadveilError, isRoadveilError } from '../errors.ts'
+import { visible } from '../scrub.ts'
 import { VERSION } from '../version.ts'
 import { type Job, type Progress, jobOf, workOn } from './batch.ts'
 import { type Failure, type InputFile, findInputs } from './inputs.ts'
@@ -41,8 +42,8 @@ export interface Outcome {
  * Anonymizes pictures and videos into a folder, one after the other. What an earlier run finished is left as it is. An input that
  * fails leaves nothing behind and does not stop the others.
  *
- * @throws RoadveilError ERR_USAGE, ERR_OUTPUT_IS_INPUT, ERR_OUTPUT_UNWRITABLE, ERR_OUTPUT_DISK_FULL, ERR_INPUT_MISSING when there
- *   is nothing to do at all, ERR_ANONYMIZE_STOPPED when aborted
+ * @throws RoadveilError ERR_USAGE, ERR_OUTPUT_IS_INPUT, ERR_OUTPUT_TWICE, ERR_OUTPUT_BUSY, ERR_OUTPUT_UNWRITABLE, ERR_OUTPUT_DISK_FULL,
+ *   ERR_INPUT_MISSING when there is nothing to do at all, ERR_ANONYMIZE_STOPPED when aborted
  */
 export async function anonymize(
   request: AnonymizeRequest,
@@ -50,9 +51,11 @@ export async function anonymize(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const out = resolve(request.out)
-  await openOutputFolder(out)
+  await using open = new AsyncDisposableStack()
+  open.use(await openOutputFolder(out))
   const { files, failures, leftOut } = await findInputs(request.inputs, out)
   refuseWrongUse(request, files)
+  refuseSameOutputs(files)
   if (files.length + failures.length === 0)
     throw new RoadveilError('ERR_INPUT_MISSING', `no picture or video in ${request.inputs.join(', ')}`)
 
@@ -82,16 +85,13 @@ export async function anonymize(
   try {
     for (const failure of failures) await note({ ...failure, result: 'failed' })
     const jobs: Job[] = []
-    const names = new Set<string>()
     for (const input of files) {
       signal.throwIfAborted()
       const place = placeFor(out, input.output)
       const mark = await readMark(place)
-      if (names.has(input.output)) await note({ ...sameName(input), result: 'failed' })
-      else if (mark?.input === input.identity && mark.madeWith === madeWith)
+      if (mark?.input === input.identity && mark.madeWith === madeWith)
         await note({ input: input.shown, kind: input.kind, result: 'unchanged', mark, place })
       else jobs.push(await jobOf(input, place, signal))
-      names.add(input.output)
     }
     await workOn(jobs, { tools: request, madeWith, note, onProgress }, signal)
     await report?.finish().catch((error: unknown) => {
@@ -115,9 +115,20 @@ function refuseWrongUse({ options, report }: AnonymizeRequest, files: readonly I
     throw new RoadveilError('ERR_OUTPUT_IS_INPUT', 'the report would take the place of an input')
 }
 
-function sameName({ shown }: InputFile): Failure {
-  const message = 'another input has the same name in the output folder'
-  return { input: shown, error: new RoadveilError('ERR_ALREADY_THERE', message) }
+/** One would take the place of the other, now or the next time. */
+function refuseSameOutputs(files: readonly InputFile[]): void {
+  const byOutput = new Map<string, InputFile>()
+  for (const input of files) {
+    const other = byOutput.get(input.output)
+    if (other) {
+      const [first, second] = [other, input].map(({ shown }) => visible(shown))
+      throw new RoadveilError(
+        'ERR_OUTPUT_TWICE',
+        `${first} and ${second} would have the same name in the output`,
+      )
+    }
+    byOutput.set(input.output, input)
+  }
 }
 
 /** What an output depends on beside its input. A plate's text is not to be read from it. */

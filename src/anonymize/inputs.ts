@@ -74,6 +74,8 @@ export async function findInputs(named: readonly string[], out: string): Promise
 
   async function take(file: string, named: string, name: string, found: BigIntStats): Promise<void> {
     const shown = shownAs(named)
+    // Named twice, by itself and by its folder, perhaps.
+    if (files.some((other) => other.file === file)) return
     try {
       files.push({ file, shown, ...outcomeOf(name, await readContent(file)), identity: identityOf(found) })
     } catch (error) {

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { RoadveilError, isRoadveilError } from '../errors.ts'
 import { type InputFile, identityOf } from './inputs.ts'
+import { lockFolder } from './lock.ts'
 
 /** Where everything lies that belongs to one output. */
 export interface Place {
@@ -50,9 +51,15 @@ export function placeFor(out: string, name: string): Place {
   }
 }
 
-/** Makes the output folder, if it is not there. @throws RoadveilError ERR_OUTPUT_UNWRITABLE */
-export async function openOutputFolder(out: string): Promise<void> {
-  await writing(async () => mkdir(join(out, WORK), { recursive: true, mode: 0o700 }))
+/**
+ * Makes the output folder, if it is not there, and keeps other runs out of it until it is disposed.
+ *
+ * @throws RoadveilError ERR_OUTPUT_UNWRITABLE, ERR_OUTPUT_DISK_FULL, ERR_OUTPUT_BUSY
+ */
+export async function openOutputFolder(out: string): Promise<AsyncDisposable> {
+  const work = join(out, WORK)
+  await writing(async () => mkdir(work, { recursive: true, mode: 0o700 }))
+  return lockFolder(work)
 }
 
 /** The mark of an output that is there as it was written, or undefined. */

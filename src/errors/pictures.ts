@@ -97,6 +97,13 @@ export const PICTURE_ERRORS = {
     hint: 'Pictures may have 100 megapixels and 256 MiB, videos 3840x2160; scale it down first.',
   },
   ERR_OUTPUT_IS_INPUT: { hint: 'Name another folder with --out: originals are never overwritten.' },
+  ERR_OUTPUT_TWICE: {
+    exit: 2,
+    hint: 'Nothing was written: name a folder above both, whose structure is kept, or anonymize them into folders of their own.',
+  },
+  ERR_OUTPUT_BUSY: {
+    hint: 'Wait until the other run has ended, or name another folder with --out.',
+  },
   ERR_OUTPUT_UNWRITABLE: {
     hint: 'Check that the folder named with --out and that of the report are writable, then run the same command again.',
   },

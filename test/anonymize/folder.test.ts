@@ -3,6 +3,7 @@ import {
   linkSync,
   mkdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   statSync,
   symlinkSync,
@@ -10,6 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { lockFolder } from '../../src/anonymize/lock.ts'
 import { halves, run } from './files.ts'
 
 const picture = await halves(64, 48, 'red', 'blue').jpeg().toBuffer()
@@ -76,19 +78,44 @@ await t.test('neither an input nor a file of somebody else is ever overwritten',
   await t.rejects(run([original], out, { report: original }), { code: 'ERR_OUTPUT_IS_INPUT' })
 })
 
+await t.test('an output folder inside the input is no input', async (t) => {
+  const folder = t.testdir({ in: { a: {}, b: {} } })
+  const source = join(folder, 'in')
+  for (const name of ['a/x.jpg', 'b/x.jpg']) writeFileSync(join(source, name), picture)
+  const out = join(source, 'out')
+  t.match((await run([source], out)).outcome, { anonymized: 2 })
+  t.match((await run([source], out)).outcome, { anonymized: 0, unchanged: 2 })
+})
+
 await t.test(
-  'an output folder inside the input is no input, and of two of one name the first is taken',
+  'inputs that would have one name in the output are refused before anything is written',
   async (t) => {
-    const folder = t.testdir({ in: { a: {}, b: {} } })
-    const source = join(folder, 'in')
-    for (const name of ['a/x.jpg', 'b/x.jpg']) writeFileSync(join(source, name), picture)
-    const out = join(source, 'out')
-    t.match((await run([source], out)).outcome, { anonymized: 2 })
-    t.match((await run([source], out)).outcome, { anonymized: 0, unchanged: 2 })
-    const twice = await run([join(source, 'a'), join(source, 'b')], join(folder, 'one'))
-    t.match(twice.outcome, { anonymized: 1, failures: [{ error: { code: 'ERR_ALREADY_THERE' } }] })
+    const folder = t.testdir({ a: {}, b: {} })
+    const [a, b, out] = ['a', 'b', 'out'].map((name) => join(folder, name))
+    if (!a || !b || !out) throw new RangeError('three names')
+    for (const source of [a, b]) writeFileSync(join(source, 'x.jpg'), picture)
+    writeFileSync(join(b, 'y.jpg'), picture)
+    await t.rejects(run([join(b, 'y.jpg'), a, b], out), {
+      code: 'ERR_OUTPUT_TWICE',
+      message: /a\/x\.jpg and .*b\/x\.jpg/,
+    })
+    t.same(readdirSync(out, { recursive: true }), ['.roadveil-anonymize'])
+    const twice = await run([a, join(a, 'x.jpg')], out)
+    t.match(twice.outcome, { anonymized: 1, failures: [] }, 'what is named twice is done once')
   },
 )
+
+await t.test('one run at a time writes into a folder', async (t) => {
+  const folder = t.testdir({ in: {}, out: { '.roadveil-anonymize': {} } })
+  const [source, out] = [join(folder, 'in'), join(folder, 'out')]
+  writeFileSync(join(source, 'a.jpg'), picture)
+  {
+    await using lock = new AsyncDisposableStack()
+    lock.use(await lockFolder(join(out, '.roadveil-anonymize')))
+    await t.rejects(run([source], out), { code: 'ERR_OUTPUT_BUSY' })
+  }
+  t.match((await run([source], out)).outcome, { anonymized: 1 })
+})
 
 await t.test('a stopped batch says so, keeps what is finished and leaves nothing half done', async (t) => {
   const folder = t.testdir({ in: {} })
