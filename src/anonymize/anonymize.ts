@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { relative, resolve } from 'node:path'
 import { RoadveilError, isRoadveilError } from '../errors.ts'
 import { visible } from '../scrub.ts'
@@ -131,9 +131,14 @@ function refuseSameOutputs(files: readonly InputFile[]): void {
   }
 }
 
-/** What an output depends on beside its input. A plate's text is not to be read from it. */
+/**
+ * What an output depends on beside its input. Whoever has it could try one plate after the other: a plate's text is left out, and
+ * chance stands in for it, so that such an output is always made anew.
+ */
 function fingerprint({ models, options }: AnonymizeRequest): string {
-  const all = [VERSION, ...models.map(({ role, sha256 }) => `${role} ${sha256}`), JSON.stringify(options)]
+  const { keptVehicle } = options
+  const said = keptVehicle && 'text' in keptVehicle ? { ...options, keptVehicle: randomUUID() } : options
+  const all = [VERSION, ...models.map(({ role, sha256 }) => `${role} ${sha256}`), JSON.stringify(said)]
   return createHash('sha256').update(all.join('\n')).digest('hex')
 }
 

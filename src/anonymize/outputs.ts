@@ -22,7 +22,7 @@ export interface Place {
 export interface Mark {
   readonly schema: 'roadveil.anonymized.v1'
   readonly input: string
-  /** Hash of the software's version, its networks and the options. */
+  /** Hash of the software's version, its networks and the options; chance, where a plate was named. */
   readonly madeWith: string
   readonly output: string
   readonly width: number

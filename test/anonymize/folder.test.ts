@@ -117,6 +117,19 @@ await t.test('one run at a time writes into a folder', async (t) => {
   t.match((await run([source], out)).outcome, { anonymized: 1 })
 })
 
+await t.test("a plate's text is not in what is kept, and what was made with one is made anew", async (t) => {
+  const folder = t.testdir({ in: {} })
+  const [source, out] = [join(folder, 'in'), join(folder, 'out')]
+  writeFileSync(join(source, 'a.jpg'), picture)
+  const options = { keptVehicle: { text: 'ABC123' } }
+  const madeWith = async (): Promise<string> => {
+    t.match((await run([source], out, { options })).outcome, { anonymized: 1, unchanged: 0 })
+    const mark = readFileSync(join(out, '.roadveil-anonymize/a.jpg.json'), 'utf8')
+    return (JSON.parse(mark) as { madeWith: string }).madeWith
+  }
+  t.not(await madeWith(), await madeWith(), 'the same text gives another hash')
+})
+
 await t.test('a stopped batch says so, keeps what is finished and leaves nothing half done', async (t) => {
   const folder = t.testdir({ in: {} })
   const [source, out] = [join(folder, 'in'), join(folder, 'out')]
