@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type RoadveilError, isRoadveilError } from '../errors.ts'
 import type { InputFile } from './inputs.ts'
@@ -24,6 +24,9 @@ export interface Report extends AsyncDisposable {
   finish(): Promise<void>
 }
 
+/** A report while it is written, by the number of the process. */
+const PART = /^\.(\d+)\.roadveil-report\.part$/
+
 /**
  * Opens the report; the file is there when it is finished.
  *
@@ -33,6 +36,7 @@ export interface Report extends AsyncDisposable {
 export async function openReport(file: string, head: Readonly<Record<string, unknown>>): Promise<Report> {
   const part = join(dirname(file), `.${process.pid}.roadveil-report.part`)
   const handle = await writing(async () => {
+    await removeStale(dirname(file))
     await rm(part, { force: true })
     return open(part, 'wx', 0o600)
   })
@@ -91,5 +95,22 @@ async function addFrames(handle: FileHandle, place: Place): Promise<void> {
   for await (const line of records.readLines({ autoClose: false })) {
     await append(handle, `${next}\n      ${line}`)
     next = ','
+  }
+}
+
+/** Takes away what runs left that were killed. */
+async function removeStale(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = PART.exec(name)?.[1]
+    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(folder, name), { force: true })
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // That of another user is there, too.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
   }
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import {
   existsSync,
   linkSync,
@@ -129,6 +130,19 @@ await t.test("a plate's text is not in what is kept, and what was made with one 
   }
   t.not(await madeWith(), await madeWith(), 'the same text gives another hash')
 })
+
+await t.test(
+  'the part of a report that a killed run left is taken away, that of a living one stays',
+  async (t) => {
+    const folder = t.testdir({ in: {} })
+    writeFileSync(join(folder, 'in/a.jpg'), picture)
+    const { pid } = spawnSync('true')
+    const part = (owner: number): string => `.${owner}.roadveil-report.part`
+    for (const owner of [pid, process.ppid]) writeFileSync(join(folder, part(owner)), 'half')
+    await run([join(folder, 'in')], join(folder, 'out'), { report: join(folder, 'report.json') })
+    t.same(readdirSync(folder).sort(), [part(process.ppid), 'in', 'out', 'report.json'])
+  },
+)
 
 await t.test('a stopped batch says so, keeps what is finished and leaves nothing half done', async (t) => {
   const folder = t.testdir({ in: {} })
