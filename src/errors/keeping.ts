@@ -56,6 +56,9 @@ export const KEEPING_ERRORS = {
   ERR_COMMAND_EXPIRED: {
     hint: 'The command came after its time, and nothing was done; issue it anew if it still holds.',
   },
+  ERR_COMMAND_FORGOTTEN: {
+    hint: 'The box has lost its memory of some commands that were issued before, and this may be one of them: see what holds there now, and issue it anew.',
+  },
   ERR_COMMAND_REUSED: {
     hint: 'Another command with this id was taken before; issue it anew. Someone may be tampering with messages.',
   },

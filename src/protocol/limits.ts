@@ -39,6 +39,9 @@ export const MAX_ANSWER_BYTES = 24 * 1024
 /** How long a command may be valid: a box that was out of service for some weeks still gets it. */
 export const MAX_COMMAND_DAYS = 30
 
+/** How far ahead of the box's clock a command may have been issued: time services move clocks by seconds, people by minutes. */
+export const COMMAND_CLOCK_TOLERANCE_MS = 5 * 60_000
+
 /** Seconds that a broker may hold an answer for a city that is away; the city asks again. */
 export const ANSWER_EXPIRY_SECONDS = 7 * 86_400
 

@@ -2,7 +2,12 @@ import { z } from 'zod'
 import { slugSchema } from '../domain/evidence.ts'
 import type { EpochMs } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
-import { MAX_COMMAND_BYTES, MAX_COMMAND_DAYS, MAX_COMMAND_EVIDENCE } from '../protocol/limits.ts'
+import {
+  COMMAND_CLOCK_TOLERANCE_MS,
+  MAX_COMMAND_BYTES,
+  MAX_COMMAND_DAYS,
+  MAX_COMMAND_EVIDENCE,
+} from '../protocol/limits.ts'
 import { isUuid } from '../protocol/topics.ts'
 import { peekPayload, signEnvelope, verifyEnvelope } from './dsse.ts'
 import { parseStrictJson } from './json.ts'
@@ -11,9 +16,6 @@ import type { SigningKey, VerifyKeys } from './keys.ts'
 const COMMAND_TYPE = 'application/vnd.roadveil.command.v1+json'
 const SCHEMA = 'roadveil.command.v1'
 const DAY_MS = 86_400_000
-
-/** How far ahead of the box's clock a command may have been issued: time services move clocks by seconds, people by minutes. */
-export const COMMAND_CLOCK_TOLERANCE_MS = 5 * 60_000
 
 const uuid = z.string().refine(isUuid)
 const instant = z.iso.datetime({ precision: 3 })

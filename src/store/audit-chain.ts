@@ -89,7 +89,7 @@ export function followChain(anchor: AuditMark): ChainCheck {
       before = row
       if (row.kind !== 'store-salvaged') return
       salvagedAt = row.sequence
-      explain(lostSpans(row.details))
+      explain(lostSpans((JSON.parse(row.details) as { lostRows?: unknown }).lostRows))
     },
 
     end({ head, pruning }) {
@@ -113,9 +113,8 @@ function isRecorded(anchor: AuditMark, pruning: string | undefined): boolean {
   return pruning === JSON.stringify({ hash: anchor.hash, through: anchor.sequence })
 }
 
-/** @param details of a `store-salvaged` row: `lostRows` is like `17 40-52`. */
-function lostSpans(details: string): (readonly [number, number])[] {
-  const { lostRows } = JSON.parse(details) as { lostRows?: unknown }
+/** @param lostRows of a `store-salvaged` row, like `17 40-52`. */
+export function lostSpans(lostRows: unknown): (readonly [number, number])[] {
   if (typeof lostRows !== 'string' || lostRows === '') return []
   return lostRows.split(' ').map((each) => {
     const [from = NaN, to = from] = each.split('-').map(Number)

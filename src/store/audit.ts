@@ -8,6 +8,7 @@ import { query, type StoreDatabase, transact } from './database.ts'
 /** What is recorded. */
 export type AuditKind =
   | 'audit-pruned'
+  | 'command-begun'
   | 'command-executed'
   | 'command-refused'
   | 'commands-refused'

@@ -82,11 +82,16 @@ export const SHAPES = {
     ...{ last_sequence: isNumber, audit_head_sequence: isNumber, audit_head_hash: isText },
     ...{ audit_anchor_sequence: isNumber, audit_anchor_hash: isText, selftest_passed_by: orEmpty(isText) },
     ...{ audit_log_id: isText, certified_through: isNumber, commands_forgotten: added(isNumber) },
+    ...{
+      commands_until: added(isNumber),
+      commands_lost_until: added(isNumber),
+      commands_lost: added(isNumber),
+    },
   },
   day_key: { day_key_id: isId, day: isText, half: isBytes },
   command: {
     ...{ command_id: isUuid, sha256: isText, expires_at: isNumber, key_id_before: orEmpty(isText) },
-    ...{ answer: orEmpty(isBytes), unsent: isNumber },
+    ...{ answer: orEmpty(isBytes), unsent: isNumber, outcome: added(orEmpty(isText)) },
   },
   schedule_run: { job: isJob, ran_at: isNumber },
 } as const satisfies Record<string, Shape>

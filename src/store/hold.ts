@@ -56,7 +56,7 @@ interface Row extends Hold {
   number: number
 }
 
-/** @param marked called when a hold was placed: notes how far the store has come. */
+/** @param marked called when a hold was placed or released: notes how far the store has come. */
 export function holdsOf(db: StoreDatabase, audit: Audit, marked: () => void): Holds {
   const columns = `case_number AS caseNumber, reason, placed_by AS "by", placed_at AS "at",
     evidence_id AS evidenceId, legal_hold.camera, legal_hold.rule_id AS ruleId,
@@ -155,15 +155,18 @@ export function holdsOf(db: StoreDatabase, audit: Audit, marked: () => void): Ho
         if (another) throw new RoadveilError('ERR_HOLD_CASE', `several cases hold ${evidenceId}`)
         end(hold, act)
       })
+      marked()
     },
 
     releaseCase(caseNumber, act) {
-      return transact(db, () => {
+      const count = transact(db, () => {
         const holds = ofCase.all(caseNumber)
         if (holds.length === 0) throw new RoadveilError('ERR_HOLD_UNKNOWN', 'the case has no hold')
         for (const hold of holds) end(hold, act)
         return holds.length
       })
+      marked()
+      return count
     },
 
     list: () => query(() => all.all()),

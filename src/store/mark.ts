@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { closeSync, constants, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import type { EpochMs } from '../domain/frame.ts'
 import { isRoadveilError } from '../errors.ts'
 import { fileError } from './failure.ts'
 
@@ -11,11 +12,19 @@ export interface Standing {
   readonly auditSequence: number
   /** Which log. */
   readonly logId: string
+  /**
+   * No command was taken that was issued later; undefined where that is not known. Written before a command is taken: where the
+   * database forgets it, this does not.
+   */
+  readonly commandsUntil?: EpochMs | undefined
 }
 
 /** The file of a store that says how far it has come. */
 export interface Mark {
-  /** undefined where there is none, or neither of its two copies is whole. */
+  /**
+   * undefined where there is none, or neither of its two copies is whole. Where only one is, the other may have known of a later
+   * command.
+   */
   read(): Standing | undefined
   /**
    * On the disk when this returns. A disk that is full keeps the mark of before: it is only a second witness. Throws ERR_STORE_IO where
@@ -31,25 +40,28 @@ const COPIES = 2
 /** @param file of the database. */
 export function markOf(file: string): Mark {
   const path = `${file}.mark`
-  let latest: number | undefined
+  let latest: Copy | undefined
 
-  /** The copy that says the most, and which it is. */
-  function find(): { readonly copy: number; readonly standing: Standing | undefined } {
+  /** The copies that are whole, the one that was written last first. Those of an earlier version have no turn. */
+  function find(): readonly Copy[] {
     const bytes = readIfThere(path)
-    const copies = Array.from({ length: COPIES }, (_, copy) => ({ copy, standing: parse(bytes, copy) }))
-    const [best = { copy: 0, standing: undefined }] = copies.toSorted(
-      (a, b) => (b.standing?.auditSequence ?? -1) - (a.standing?.auditSequence ?? -1),
-    )
-    return best
+    return Array.from({ length: COPIES }, (_, copy) => parse(bytes, copy) ?? [])
+      .flat()
+      .toSorted((a, b) => b.turn - a.turn || b.standing.auditSequence - a.standing.auditSequence)
   }
 
   return {
-    read: () => find().standing,
+    read() {
+      const [last, before] = find()
+      return last && (before ? last.standing : { ...last.standing, commandsUntil: undefined })
+    },
     write(standing) {
       const block = Buffer.alloc(BLOCK_BYTES, ' ')
-      const text = JSON.stringify(standing)
+      const [before] = latest ? [latest] : find()
+      const turn = (before?.turn ?? 0) + 1
+      const text = JSON.stringify({ ...standing, turn })
       block.write(`${digest(text)}${text}`)
-      const copy = ((latest ?? find().copy) + 1) % COPIES
+      const copy = before ? (before.copy + 1) % COPIES : 0
       try {
         const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
         try {
@@ -58,7 +70,7 @@ export function markOf(file: string): Mark {
         } finally {
           closeSync(descriptor)
         }
-        latest = copy
+        latest = { copy, turn, standing }
       } catch (error) {
         const coded = fileError(error, 'the mark of the store cannot be written')
         // What is stored is stored all the same.
@@ -68,13 +80,23 @@ export function markOf(file: string): Mark {
   }
 }
 
-function parse(bytes: Buffer, copy: number): Standing | undefined {
+interface Copy {
+  /** Its place in the file. */
+  readonly copy: number
+  /** Rises by one with each that is written. */
+  readonly turn: number
+  readonly standing: Standing
+}
+
+function parse(bytes: Buffer, copy: number): Copy | undefined {
   const block = bytes
     .subarray(copy * BLOCK_BYTES, (copy + 1) * BLOCK_BYTES)
     .toString('latin1')
     .trimEnd()
   const [sum, text] = [block.slice(0, 64), block.slice(64)]
-  return text !== '' && digest(text) === sum ? (JSON.parse(text) as Standing) : undefined
+  if (text === '' || digest(text) !== sum) return undefined
+  const { turn = 0, ...standing } = JSON.parse(text) as Standing & { readonly turn?: number }
+  return { copy, turn, standing }
 }
 
 function digest(text: string): string {

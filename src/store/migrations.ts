@@ -195,6 +195,18 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX outbox_in_order ON outbox (asked_for DESC, sequence) WHERE coalesce(due_at <= last_attempt_at, true);
   CREATE INDEX outbox_set_aside ON outbox (due_at) WHERE due_at > last_attempt_at;
   `,
+  `
+  -- No command that was taken was issued later. A box takes none that is more than five minutes ahead of it.
+  ALTER TABLE meta ADD COLUMN commands_until INTEGER NOT NULL DEFAULT 0;
+  UPDATE meta SET commands_until = coalesce(
+    (SELECT max(at) + 300000 FROM audit WHERE kind IN ('command-executed', 'command-refused')), 0);
+  -- Commands that were issued until then and that are not remembered may have been taken all the same.
+  ALTER TABLE meta ADD COLUMN commands_lost_until INTEGER NOT NULL DEFAULT 0;
+  -- 1 where only a clock that is believed can say until when.
+  ALTER TABLE meta ADD COLUMN commands_lost INTEGER NOT NULL DEFAULT 0;
+  -- What a command came to whose answer was lost with a damaged store, as JSON: it is signed anew when it is asked for.
+  ALTER TABLE command ADD COLUMN outcome TEXT;
+  `,
 ]
 
 /** The version of a store that this program has written. */

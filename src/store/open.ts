@@ -11,9 +11,7 @@ import {
   type DatabaseFile,
   LOCK_WAIT_MS,
   openDatabase,
-  query,
   type StoreDatabase,
-  transact,
   unlock,
   watchForDamage,
 } from './database.ts'
@@ -25,7 +23,7 @@ import { storeError } from './failure.ts'
 import { createFuse } from './fuse.ts'
 import { type Holds, holdsOf } from './hold.ts'
 import { type Inventory, inventoryOf, type StoreCounts } from './inventory.ts'
-import { markOf } from './mark.ts'
+import { markingOf } from './marking.ts'
 import { keepHead } from './head.ts'
 import { migrate, VERSION_NOW } from './migrations.ts'
 import { type Outbox, outboxOf } from './outbox.ts'
@@ -123,7 +121,7 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
     const certificates = certificatesOf(db, audit)
     const deleteEvidence = evidenceDeletion(db, audit)
     const expiry = expiryOf(db, { audit, space, certificates, dayKeys, layer, setAsides, deleteEvidence })
-    const mark = marking(db, file.file, audit)
+    const mark = markingOf(db, file.file, { audit, space })
     if (mark.missing > 0) {
       const message = `the store has gone back by ${mark.missing} rows of its audit log`
       logger?.error('the store is not the latest', {
@@ -155,10 +153,12 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
       audit: guard(audit),
       checkpoints: guard(checkpointsOf(db, audit)),
       certificates: guard(certificates),
-      commands: guard(commandsOf(db)),
+      commands: guard(commandsOf(db, audit, mark)),
       inventory: guard(inventoryOf(db)),
       expiry: guard(expiry),
-      subjects: guard(subjectsOf(db, { audit, space, certificates, expiry, deleteEvidence })),
+      subjects: guard(
+        subjectsOf(db, { audit, space, certificates, expiry, deleteEvidence, marked: mark.note }),
+      ),
       resends: guard(resendsOf(db)),
       selftests: guard(selftestsOf(db, audit)),
       failed,
@@ -206,29 +206,6 @@ export function lookIntoStore({ file, key }: Pick<DatabaseFile, 'file' | 'key'>)
   } finally {
     db.close()
     for (const each of made) rmSync(each, { force: true })
-  }
-}
-
-/** Compares the store with the mark beside it, and notes there how far it comes from now on. */
-function marking(
-  db: StoreDatabase,
-  file: string,
-  audit: Audit,
-): { readonly missing: number; readonly note: () => void } {
-  const mark = markOf(file)
-  const counter = db.prepare<[], { sequence: number }>('SELECT last_sequence AS sequence FROM meta')
-  const sequenceNow = (): number => query(() => counter.get())?.sequence ?? 0
-  const before = mark.read()
-  const { logId, head } = audit.ends()
-  const isSame = before?.logId === logId
-  if (isSame && before.sequence > sequenceNow())
-    transact(db, () => db.prepare('UPDATE meta SET last_sequence = ?').run(before.sequence))
-  return {
-    missing: isSame ? Math.max(0, before.auditSequence - head.sequence) : 0,
-    note() {
-      const ends = audit.ends()
-      mark.write({ sequence: sequenceNow(), auditSequence: ends.head.sequence, logId: ends.logId })
-    },
   }
 }
 

@@ -23,6 +23,7 @@ import { markOf } from './mark.ts'
 import { migrate } from './migrations.ts'
 import { outerLayerOf } from './outer-layer.ts'
 import { leapOver, numberOf, saveAudit, type SavedAudit } from './saved-audit.ts'
+import { saveCommands } from './saved-commands.ts'
 import { saveEvidence, type SavedEvidence } from './saved-evidence.ts'
 import { saveHolds } from './saved-holds.ts'
 import { explain, moveAside, openSetAside, setAsidesOf } from './set-aside.ts'
@@ -120,7 +121,9 @@ function saveAll(
   const standing = markOf(file).read()
   const saved = transact(to, () => {
     for (const table of COPIED) for (const row of from.rows(table)) insert(table, row)
-    return saveAudit(from, insert, { standing, at })
+    const audit = saveAudit(from, insert, { standing, at })
+    saveCommands(from, to, { insert, audit, standing })
+    return audit
   })
   const tombstones = from.rows('tombstone').map((row) => numberOf(row['sequence']))
   const named = saved.rows.map(({ details }) => Number(details['sequence'] ?? 0))
@@ -161,7 +164,7 @@ function saveAll(
 }
 
 /** Tables of which each row stands for itself. */
-const COPIED = ['day_key', 'tombstone', 'certificate', 'command', 'schedule_run'] as const
+const COPIED = ['day_key', 'tombstone', 'certificate', 'schedule_run'] as const
 
 function setCounters(
   to: StoreDatabase,
@@ -175,7 +178,6 @@ function setCounters(
     anchor.hash,
   )
   to.prepare('UPDATE meta SET certified_through = ?').run(meta?.['certified_through'] ?? head.sequence)
-  to.prepare('UPDATE meta SET commands_forgotten = ?').run(meta?.['commands_forgotten'] ?? 0)
   to.prepare('UPDATE meta SET selftest_passed_by = ?').run(meta?.['selftest_passed_by'] ?? null)
   if (logId !== undefined) to.prepare('UPDATE meta SET audit_log_id = ?').run(logId)
 }

@@ -1,5 +1,6 @@
 import type { AuditMark } from '../domain/checkpoint.ts'
 import type { EpochMs } from '../domain/frame.ts'
+import { lostSpans } from './audit-chain.ts'
 import type { Carved, Row } from './carved.ts'
 import type { InsertRow } from './insert-row.ts'
 import type { Standing } from './mark.ts'
@@ -9,6 +10,8 @@ export interface SavedAudit {
   readonly rows: readonly SavedAuditRow[]
   /** Rows that are gone, `17 40-52`; empty where none is. The last span may be wider than the damage. */
   readonly lost: string
+  /** True where none is gone but what an earlier salvage has recorded. */
+  readonly isWhole: boolean
   /** Where the log goes on: behind everything that it may have held. */
   readonly head: AuditMark
   readonly anchor: AuditMark
@@ -55,9 +58,14 @@ export function saveAudit(
     last?.sequence === end
       ? last
       : { sequence: end, hash: end === anchor.sequence ? anchor.hash : end === 0 ? '' : LOST_HASH }
+  const spans = spansBetween(anchor.sequence, rows, end)
+  const recorded = rows.flatMap(({ kind, details }) =>
+    kind === 'store-salvaged' ? lostSpans(details['lostRows']) : [],
+  )
   return {
     ...{ rows, anchor, meta },
-    lost: spansBetween(anchor.sequence, rows, end),
+    lost: textOf(spans),
+    isWhole: spans.every(([from, to]) => recorded.some(([first, last]) => first <= from && to <= last)),
     head: { sequence: head.sequence, hash: head.hash },
     logId: meta ? String(meta['audit_log_id'] ?? '') || undefined : standing?.logId,
   }
@@ -83,13 +91,21 @@ function anchorOf(rows: readonly SavedAuditRow[]): AuditMark {
     : { sequence: 0, hash: '' }
 }
 
-function spansBetween(anchor: number, rows: readonly SavedAuditRow[], end: number): string {
+function spansBetween(
+  anchor: number,
+  rows: readonly SavedAuditRow[],
+  end: number,
+): readonly (readonly [number, number])[] {
   const spans: [number, number][] = []
   let before = anchor
   for (const next of [...rows.map(({ sequence }) => sequence), end + 1]) {
     if (next > before + 1) spans.push([before + 1, next - 1])
     before = Math.max(before, next)
   }
+  return spans
+}
+
+function textOf(spans: readonly (readonly [number, number])[]): string {
   const rest = spans.slice(MAX_SPANS - 1)
   const [first, last] = [rest[0], rest.at(-1)]
   const listed = first && last ? [...spans.slice(0, MAX_SPANS - 1), [first[0], last[1]] as const] : spans

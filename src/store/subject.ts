@@ -113,12 +113,15 @@ export function subjectsOf(
     certificates,
     expiry,
     deleteEvidence,
+    marked,
   }: {
     audit: Audit
     space: Space
     certificates: Certificates
     expiry: Expiry
     deleteEvidence: DeleteEvidence
+    /** Called when something was erased: notes how far the store has come. */
+    marked: () => void
   },
 ): Subjects {
   const inScope = `(:evidenceId IS NULL OR evidence_id = :evidenceId) AND (:camera IS NULL OR camera = :camera)
@@ -221,6 +224,7 @@ export function subjectsOf(
         for (const { sequence } of old) forget.run(sequence)
         conclude?.(erasure)
       })
+      marked()
       space.checkpoint()
       return erasure
     },

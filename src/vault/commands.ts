@@ -10,7 +10,7 @@ import { signAnswer, type UnsignedAnswer } from '../sealing/answer.ts'
 import { checkCommandTime, type Command, verifyCommand } from '../sealing/command.ts'
 import type { VerifyKeys } from '../sealing/keys.ts'
 import { sha256Hex } from '../sealing/seal.ts'
-import type { CommandKey, StoredAnswer } from '../store/command.ts'
+import { type CommandKey, type StoredAnswer, timesOf } from '../store/command.ts'
 import type { Store } from '../store/open.ts'
 import { type Done, type Executor, type Happened } from './execution.ts'
 import { WRITTEN_AFTER } from './purging.ts'
@@ -54,7 +54,11 @@ export function createCommandDesk(deps: {
   /** The host's clock. */
   readonly now: () => EpochMs
   readonly logger: Logger
-}): CommandDesk & { counts(): CommandCounts } {
+}): CommandDesk & {
+  /** To be called at the start: where the store has lost commands, says by the clock from when on they are taken, if nothing else does. */
+  settleLoss(): void
+  counts(): CommandCounts
+} {
   const { site, device, store, signer, refusals, now, logger } = deps
   const { commands, audit } = store
   /** Refusals that only the moment is to blame for, by what they answer. */
@@ -75,18 +79,33 @@ export function createCommandDesk(deps: {
     return command
   }
 
+  const isBelieved = (at: EpochMs): boolean =>
+    isPlausible(at, { builtAt: WRITTEN_AFTER, newestAt: store.expiry.newestAt() })
+
   /** A command is done by the clock; one that cannot be right would bring back what has expired. */
-  const checkTime = (command: Command, expiresAt: EpochMs, at: EpochMs): void => {
-    if (!isPlausible(at, { builtAt: WRITTEN_AFTER, newestAt: store.expiry.newestAt() })) {
+  const checkTime = (command: Command, { issuedAt, expiresAt }: CommandKey, at: EpochMs): void => {
+    if (!isBelieved(at)) {
       throw new RoadveilError('ERR_CLOCK_WRONG', 'the clock is behind what was recorded: no command is taken')
     }
     checkCommandTime(command, at)
     if (commands.isForgotten(expiresAt)) {
       throw new RoadveilError('ERR_COMMAND_EXPIRED', 'the command may have been done and forgotten')
     }
+    commands.settleLoss(at)
+    if (commands.isLost(issuedAt)) {
+      throw new RoadveilError(
+        'ERR_COMMAND_FORGOTTEN',
+        'the command may have been taken before the store was damaged',
+      )
+    }
   }
 
-  const answerOf = (of: CommandKey, outcome: Outcome, at: EpochMs, key = signer.signingKey): Uint8Array => {
+  const answerOf = (
+    of: Pick<CommandKey, 'commandId' | 'sha256'>,
+    outcome: Outcome,
+    at: EpochMs,
+    key = signer.signingKey,
+  ): Uint8Array => {
     const about = { site, device, commandId: of.commandId, commandSha256: of.sha256, answeredAt: iso(at) }
     return signAnswer({ ...about, ...outcome }, key)
   }
@@ -95,8 +114,8 @@ export function createCommandDesk(deps: {
     const { kind, commandId, keyId, by, reason } = command
     const key = signer.signingKey
     const finish = ({ changed, gone = [], rotated }: Happened): Uint8Array => {
-      const details = { commandId, sha256: of.sha256, command: kind, keyId, by, reason, ...changed }
-      audit.append('command-executed', details, at)
+      const about = { commandId, sha256: of.sha256, command: kind, keyId, by, reason, ...timesOf(of) }
+      audit.append('command-executed', { ...about, ...changed }, at)
       const found = { ...(gone.length > 0 && { gone }), ...(rotated && { rotated }) }
       // With the key that the city knows for sure, also where it was just changed.
       return answerOf(of, { outcome: 'done', kind, changed, ...found }, at, key)
@@ -122,8 +141,8 @@ export function createCommandDesk(deps: {
       commands.conclude(
         of,
         () => {
-          const details = { commandId, sha256: of.sha256, code, command: kind, keyId, by, reason }
-          audit.append('command-refused', details, at)
+          const about = { commandId, sha256: of.sha256, code, command: kind, keyId, by, reason }
+          audit.append('command-refused', { ...about, ...timesOf(of) }, at)
           return answerOf(of, { outcome: 'refused', code }, at)
         },
         at,
@@ -133,7 +152,7 @@ export function createCommandDesk(deps: {
     }
   }
 
-  const refuse = (of: CommandKey, error: RoadveilError, at: EpochMs): void => {
+  const refuse = (of: Pick<CommandKey, 'commandId' | 'sha256'>, error: RoadveilError, at: EpochMs): void => {
     const { commandId, sha256 } = of
     if (!refusals.add({ commandId, code: error.code, sha256 })) return
     logger.warn('a command was refused', { commandId, error })
@@ -149,24 +168,29 @@ export function createCommandDesk(deps: {
       try {
         const command = verified(topicId, payload)
         const { commandId } = command
-        const expiresAt = Date.parse(command.expiresAt)
+        const [issuedAt, expiresAt] = [Date.parse(command.issuedAt), Date.parse(command.expiresAt)]
+        const of = { commandId, sha256, issuedAt, expiresAt }
         const known = commands.find(commandId)
         if (known && known.sha256 !== sha256) {
           throw new RoadveilError('ERR_COMMAND_REUSED', 'another command had this id before')
         }
-        if (known?.answer) {
+        // Damage took the answer, not what the command came to.
+        const isSpent = known?.outcome !== null && known?.outcome !== undefined
+        if (isSpent && !known.answer)
+          commands.renew(of, answerOf(of, JSON.parse(known.outcome) as Outcome, at))
+        if (isSpent || known?.answer) {
           repeated.add(commandId)
           return
         }
         // What had begun is brought to its end, however long it took until it came again.
-        if (!known) checkTime(command, expiresAt, at)
-        doOnce(command, { commandId, sha256, expiresAt }, at)
+        if (!known) checkTime(command, of, at)
+        doOnce(command, of, at)
       } catch (error) {
         const coded = isRoadveilError(error)
           ? error
           : new RoadveilError('ERR_INTERNAL', 'a command failed unexpectedly', { cause: error })
         if (coded !== error) logger.error('a command failed unexpectedly', { error })
-        refuse({ commandId: isUuid(topicId) ? topicId : 'none', sha256, expiresAt: at }, coded, at)
+        refuse({ commandId: isUuid(topicId) ? topicId : 'none', sha256 }, coded, at)
       }
     },
 
@@ -186,6 +210,16 @@ export function createCommandDesk(deps: {
       }
       repeated.delete(answer.commandId)
       commands.markSent(answer.commandId)
+    },
+
+    settleLoss() {
+      try {
+        const at = now()
+        if (isBelieved(at)) commands.settleLoss(at)
+      } catch (error) {
+        // The next command tries it again, and is refused if it fails then.
+        logger.error('it could not be noted until when commands may have been lost', { error })
+      }
     },
 
     counts: () => ({ done, refused: refusedForGood + refusals.count() }),

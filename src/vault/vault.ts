@@ -99,6 +99,7 @@ async function runUntilFailure(config: Config, stop: AbortSignal, logger: Logger
       onRotated: () => forwarder.renew(),
     }),
   })
+  commands.settleLoss()
   const forwarder = createForwarder({
     outbox,
     get endorsements() {

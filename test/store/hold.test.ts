@@ -118,7 +118,9 @@ await t.test('holds from before cases could hold are taken over', async (t) => {
   const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
   db.exec(`
     DROP INDEX outbox_in_order; DROP INDEX outbox_set_aside;
-    DROP TABLE command; ALTER TABLE meta DROP COLUMN commands_forgotten; ALTER TABLE outbox DROP COLUMN asked_for;
+    DROP TABLE command; ALTER TABLE meta DROP COLUMN commands_forgotten;
+    ALTER TABLE meta DROP COLUMN commands_until; ALTER TABLE meta DROP COLUMN commands_lost_until;
+    ALTER TABLE meta DROP COLUMN commands_lost; ALTER TABLE outbox DROP COLUMN asked_for;
     DROP TRIGGER held_stays; DROP VIEW held; DROP TABLE legal_hold;
     CREATE TABLE hold (
       sequence INTEGER PRIMARY KEY REFERENCES evidence ON DELETE RESTRICT,

@@ -87,8 +87,8 @@ await t.test(
       'fsync:error=EIO:when=54',
       'pwrite64:error=EIO:when=180',
       'ftruncate:error=EIO:when=8',
-      // Of the mark beside the database.
-      'fdatasync:error=EIO:when=1',
+      // Of the mark beside the database, after the one of opening it.
+      'fdatasync:error=EIO:when=2',
     ]) {
       const root = t.testdir()
       const [steps = []] = await recordIn(root, [['2 12', inject]])
@@ -109,7 +109,7 @@ await t.test(
     const root = t.testdir()
     const [disk, torn] = [diskAt(root, isBallast), diskAt(root, isBallast)]
     const [failing = [], later = []] = await recordIn(root, [
-      ['1 8 storing', 'fsync:error=EIO:when=44'],
+      ['1 8 storing', 'fsync:error=EIO:when=46'],
       ['3 5 storing'],
     ])
     const fault = failing.find(({ kind }) => kind === 'fault')
