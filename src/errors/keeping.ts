@@ -99,7 +99,7 @@ export const KEEPING_ERRORS = {
     hint: 'The store is damaged: the next start of the vault saves what is intact into a new one. Check the disk (dmesg, smartctl).',
   },
   ERR_STORE_SALVAGED: {
-    hint: 'Check the disk (dmesg, smartctl), and keep a copy of the folder NAME.damaged if something in it is needed: it is purged after 30 days.',
+    hint: 'Check the disk (dmesg, smartctl), and keep a copy of NAME.damaged if it is needed: it is purged after 30 days, unless a hold was on what was lost.',
   },
   ERR_STORE_ROLLED_BACK: {
     hint: 'Find out who put an old copy of the store back, or what the disk lost; the city raises an alarm, too. What is missing is in no other place here.',

@@ -53,6 +53,7 @@ export interface Condition {
       readonly saved: number
       readonly lost: readonly string[]
       readonly unnamed: number
+      readonly lostUnderHold: readonly { readonly evidenceId: string; readonly cases: readonly string[] }[]
     }[]
   }
   /** What the disk of the store has left; undefined where that cannot be read. */
@@ -73,6 +74,7 @@ const BACKLOG_MS = HOUR_MS
 /** A disk that has failed once is to be looked at, also where it works again. */
 const FAILED_DISK_MS = 7 * DAY_MS
 const FULL_SHARE = 0.8
+const MAX_NAMED = 5
 const EXPIRY_DAYS = 30
 /** Evidence, its way through the log, and what deleting needs. */
 const LEAST_FREE_BYTES = 32 * 1024 * 1024
@@ -112,12 +114,23 @@ function judgeDamage({ damaged, keyless, missingRows, setAsides }: Condition['st
     warnings.push(
       warning('ERR_STORE_ROLLED_BACK', `the store has gone back by ${missingRows} rows of its audit log`),
     )
-  for (const { at, saved, lost, unnamed } of setAsides) {
+  for (const { at, saved, lost, unnamed, lostUnderHold } of setAsides) {
     const more = unnamed === 0 ? '' : `, and up to ${unnamed} more that nothing names`
-    const message = `the store was damaged on ${at.slice(0, 10)}: ${saved} evidence were saved, ${lost.length} were not${more}`
+    const held = heldText(lostUnderHold)
+    const counts = `${saved} evidence were saved, ${lost.length} were not${more}`
+    const message = `the store was damaged on ${at.slice(0, 10)}: ${counts}${held && `; lost under a legal hold: ${held}`}`
     warnings.push(warning('ERR_STORE_SALVAGED', message))
   }
   return warnings
+}
+
+/** The first of them by name: why.json has all. */
+function heldText(lost: Condition['store']['setAsides'][number]['lostUnderHold']): string {
+  const named = lost
+    .slice(0, MAX_NAMED)
+    .map(({ evidenceId, cases }) => `${evidenceId}${cases.length > 0 ? ` (case ${cases.join(', ')})` : ''}`)
+  const more = lost.length > MAX_NAMED ? [`${lost.length - MAX_NAMED} more`] : []
+  return [...named, ...more].join(', ')
 }
 
 /** Also what a look at the disk without a running vault is judged by. */

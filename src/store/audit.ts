@@ -19,6 +19,7 @@ export type AuditKind =
   | 'evidence-delivered'
   | 'evidence-deleted'
   | 'evidence-lost'
+  | 'hold-lost'
   | 'hold-placed'
   | 'hold-released'
   | 'purge'

@@ -15,9 +15,12 @@ export interface Carved {
   chunk(sequence: number, index: number): Buffer | undefined
   /** Sequence numbers of evidence of which there are chunks. */
   readonly sequences: Iterable<number>
-  /** Pages that are there and are not what was written. */
+  /** Pages that are not what was written, or are not there any more. */
   readonly damagedPages: number
 }
+
+/** Where the first page says how many pages there are: https://sqlite.org/fileformat2.html#in_header_database_size */
+const SIZE_AT = 28
 
 const rowid = 'rowid' as const
 const isText = (value: Value | undefined): boolean => typeof value === 'string'
@@ -110,10 +113,11 @@ export function carve(file: string, key: Buffer): Carved {
   ]
   const found = new Map<string, Row[]>(Object.keys(SHAPES).map((table) => [table, []]))
   const chunks = new Map<number, Map<number, number>>()
-  // Those between that are in neither.
-  let damagedPages = Math.max(inFile, ...inWal.keys()) - numbers.length
-
   const read = pageReader(file, (bytes, number) => open(inWal.get(number) ?? bytes, number))
+  // Those that the database should have, by its first page, and that are in neither: it was cut off.
+  const pages = read(1)?.readUInt32BE(SIZE_AT) ?? 1
+  let damagedPages = Math.max(pages, inFile, ...inWal.keys()) - numbers.length
+
   for (const number of numbers) {
     const page = read(number)
     if (page) for (const cell of cellsOf(page, number)) take(cell, number)

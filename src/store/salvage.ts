@@ -24,8 +24,8 @@ import { migrate } from './migrations.ts'
 import { outerLayerOf } from './outer-layer.ts'
 import { leapOver, numberOf, saveAudit, type SavedAudit } from './saved-audit.ts'
 import { saveCommands } from './saved-commands.ts'
-import { saveEvidence, type SavedEvidence } from './saved-evidence.ts'
-import { saveHolds } from './saved-holds.ts'
+import { buryLost, type LostEvidence, saveEvidence } from './saved-evidence.ts'
+import { BY, type SavedHolds, saveHolds } from './saved-holds.ts'
 import { explain, moveAside, openSetAside, setAsidesOf } from './set-aside.ts'
 import { spaceOf } from './space.ts'
 import { spareKeeper } from './spare.ts'
@@ -78,12 +78,15 @@ export function salvageStore(
     const to = openDatabase({ ...store, file: copy })
     try {
       migrate(to)
-      const { evidence, isHeld, unnamed } = saveAll(store, to, { at, name: basename(folder), code })
-      const { saved, lost } = evidence
+      const { saved, lost, holds, unnamed } = saveAll(store, to, { at, name: basename(folder), code })
       leaveWal(to)
       explain(folder, {
-        ...{ at: iso(at), code, saved, unnamed, held: isHeld },
-        lost: lost.filter(({ delivered }) => !delivered).map(({ evidenceId }) => evidenceId),
+        ...{ at: iso(at), code, saved, unnamed, held: holds.onLost.size > 0 },
+        lost: lost.filter((each) => isLoss(each, holds)).map(({ evidenceId }) => evidenceId),
+        lostUnderHold: lost.flatMap(({ sequence, evidenceId }) => {
+          const cases = holds.onLost.get(sequence)
+          return cases ? [{ evidenceId, cases }] : []
+        }),
         dayKeyIds: [...new Set(lost.flatMap(({ dayKeyId }) => dayKeyId ?? []))],
       })
       logger?.warn('the store is salvaged', { count: saved, missing: lost.length })
@@ -110,12 +113,26 @@ export function finishSalvage(file: string): void {
   sync(dirname(file))
 }
 
+/** What a salvage could save, and what not. */
+interface Salvaged {
+  readonly saved: number
+  readonly lost: readonly LostEvidence[]
+  readonly holds: SavedHolds
+  /** Evidence that may have been there, and that nothing names any more, at most. */
+  readonly unnamed: number
+}
+
+/** What the city has is no loss, unless it was to stay here all the same. */
+function isLoss({ delivered, sequence }: LostEvidence, { onLost }: SavedHolds): boolean {
+  return !delivered || onLost.has(sequence)
+}
+
 /** Copies everything and records it; the counters go on behind whatever the damaged store may have given out. */
 function saveAll(
   { file, key }: DatabaseFile,
   to: StoreDatabase,
   { at, code, name }: { readonly at: EpochMs; readonly code: ErrorCode; readonly name: string },
-): { readonly evidence: SavedEvidence; readonly isHeld: boolean; readonly unnamed: number } {
+): Salvaged {
   const from = carve(file, key)
   const insert = rowInserter(to)
   const standing = markOf(file).read()
@@ -141,26 +158,22 @@ function saveAll(
     ...{ insert, layer, at, audit: saved.rows },
     buried: new Set(tombstones),
   })
+  const { lost } = evidence
   const keepSpare = spareKeeper(to)
   const there = to.prepare<[], number>('SELECT sequence FROM evidence').pluck().all()
-  const accounted = new Set([
-    ...there,
-    ...evidence.lost.map(({ sequence }) => sequence),
-    ...tombstones,
-    ...named,
-  ])
+  const accounted = new Set([...there, ...lost.map(({ sequence }) => sequence), ...tombstones, ...named])
   accounted.delete(0)
   // A log that is whole names everything.
   const unnamed = saved.lost === '' ? 0 : greatest - accounted.size
-  const isHeld = transact(to, () => {
-    const ids = new Map(evidence.lost.map(({ sequence, evidenceId }) => [sequence, evidenceId]))
-    const onLost = saveHolds(from, to, { insert, audit: saved.rows, lost: ids, at })
+  const holds = transact(to, () => {
+    const holds = saveHolds(from, to, { insert, audit: saved, lost, at })
+    buryLost(insert, lost, { held: (sequence) => holds.onLost.has(sequence), at })
     for (const sequence of there) keepSpare(sequence)
     setCounters(to, saved, leapOver(greatest, (saved.meta ?? standing) !== undefined, at))
-    record(to, saved, { evidence, unnamed, code, name, at })
-    return onLost
+    record(to, saved, { salvaged: { ...evidence, holds, unnamed }, code, name, at })
+    return holds
   })
-  return { evidence, isHeld, unnamed }
+  return { ...evidence, holds, unnamed }
 }
 
 /** Tables of which each row stands for itself. */
@@ -189,23 +202,26 @@ function setCounters(
 function record(
   to: StoreDatabase,
   { rows, anchor, lost }: SavedAudit,
-  {
-    evidence,
-    unnamed,
-    code,
-    name,
-    at,
-  }: { evidence: SavedEvidence; unnamed: number; code: ErrorCode; name: string; at: EpochMs },
+  { salvaged, code, name, at }: { salvaged: Salvaged; code: ErrorCode; name: string; at: EpochMs },
 ): void {
   const audit = auditOf(to)
   const pruned = rows.findLast(({ kind }) => kind === 'audit-pruned')?.details
   if (anchor.sequence > 0 && pruned?.['through'] !== anchor.sequence)
     audit.append('audit-pruned', { through: anchor.sequence, hash: anchor.hash }, at)
-  const gone = evidence.lost.filter(({ delivered }) => !delivered)
-  const counts = { saved: evidence.saved, lost: gone.length, unnamed }
+  const { saved, holds, unnamed } = salvaged
+  const counts = { saved, lost: salvaged.lost.filter((each) => isLoss(each, holds)).length, unnamed }
   audit.append('store-salvaged', { code, setAside: name, ...counts, lostRows: lost }, at)
-  for (const { evidenceId, sequence, delivered } of evidence.lost)
-    audit.append(delivered ? 'evidence-deleted' : 'evidence-lost', { evidenceId, sequence }, at)
+  for (const each of salvaged.lost) {
+    const { evidenceId, sequence } = each
+    const cases = holds.onLost.get(sequence)
+    const held = cases ? { held: 1, ...(cases.length > 0 && { cases: cases.join(', ') }) } : {}
+    // Certificates count what was deleted, and nobody deleted what a hold was on.
+    const kind = isLoss(each, holds) ? 'evidence-lost' : 'evidence-deleted'
+    audit.append(kind, { evidenceId, sequence, ...held }, at)
+  }
+  const reason = 'the evidence was lost with a damaged store'
+  for (const scope of holds.ended) audit.append('hold-lost', { ...scope, reason, by: BY }, at)
+  for (const hold of holds.placed) audit.append('hold-placed', { ...hold, by: BY }, at)
 }
 
 /** A log that another vault is writing looks damaged while it does. Throws ERR_STORE_LOCKED. */

@@ -17,6 +17,8 @@ export interface LostEvidence {
   readonly dayKeyId: string | undefined
   /** The city has it: a tombstone is what remains. */
   readonly delivered: boolean
+  /** Its row, where that could be read. */
+  readonly row: Row | undefined
 }
 
 export interface SavedEvidence {
@@ -25,6 +27,8 @@ export interface SavedEvidence {
 }
 
 const WHY_BURIED = 'the city confirmed that it stored it; the bytes here were damaged'
+const WHY_LOST =
+  'lost with a damaged store, although a legal hold may have been on it; the city confirmed that it stored it'
 
 /**
  * Copies every evidence that is whole: all its parts can be read and have the hash that was stored. What shares a damaged page with
@@ -116,17 +120,28 @@ export function saveEvidence(
       saved++
       continue
     }
-    const delivered = typeof known?.['delivered_at'] === 'number'
-    if (delivered) insert('tombstone', { ...known, deleted_at: Math.trunc(at), why: WHY_BURIED })
     const dayKeyId = (keys.get(sequence) ?? spare?.key)?.['day_key_id']
     lost.push({
       sequence,
       evidenceId,
-      delivered,
+      delivered: typeof known?.['delivered_at'] === 'number',
+      row: known,
       dayKeyId: typeof dayKeyId === 'string' ? dayKeyId : undefined,
     })
   }
   return { saved, lost }
+}
+
+/** Leaves a tombstone of what the city has and the damage took. @param held true where a legal hold was on it */
+export function buryLost(
+  insert: InsertRow,
+  lost: readonly LostEvidence[],
+  { held, at }: { readonly held: (sequence: number) => boolean; readonly at: EpochMs },
+): void {
+  for (const { row, delivered, sequence } of lost) {
+    const why = held(sequence) ? WHY_LOST : WHY_BURIED
+    if (row && delivered) insert('tombstone', { ...row, deleted_at: Math.trunc(at), why })
+  }
 }
 
 /** What the audit log says about evidence, by its sequence number. */

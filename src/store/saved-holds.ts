@@ -2,14 +2,27 @@ import type { EpochMs } from '../domain/frame.ts'
 import type { Carved, Row } from './carved.ts'
 import type { StoreDatabase } from './database.ts'
 import type { InsertRow } from './insert-row.ts'
-import { numberOf, type SavedAuditRow } from './saved-audit.ts'
+import { numberOf, type SavedAudit, type SavedAuditRow } from './saved-audit.ts'
+import type { LostEvidence } from './saved-evidence.ts'
 
-/** Who places a hold that the damage made necessary. */
-const BY = 'roadveil'
+/** Who places and ends a hold that the damage made necessary. */
+export const BY = 'roadveil'
+
+/** What became of the legal holds. */
+export interface SavedHolds {
+  /** Evidence that is lost although a hold was on it, by its sequence, and the cases; none where nobody knows them. */
+  readonly onLost: ReadonlyMap<number, readonly string[]>
+  /** Holds on one evidence that ended because it is lost. */
+  readonly ended: readonly Readonly<Record<string, string | number>>[]
+  /** Evidence that was put under a hold until a person has looked, and why. */
+  readonly placed: readonly { readonly evidenceId: string; readonly reason: string }[]
+}
+
+const REASON = 'The city has it, so a hold must have kept it here; that hold was lost with a damaged store.'
 
 /**
  * Copies the legal holds. Where there may have been more, those of the audit log are placed again, and whatever only a hold can have
- * kept is held until a person has looked: a hold is never lost to damage. Returns whether one is on evidence that is lost.
+ * kept is held until a person has looked: a hold is never lost to damage, and what it was on is not lost without a word.
  */
 export function saveHolds(
   from: Carved,
@@ -21,62 +34,98 @@ export function saveHolds(
     at,
   }: {
     readonly insert: InsertRow
-    readonly audit: readonly SavedAuditRow[]
-    /** Evidence that is not in the new store: its id by its sequence. */
-    readonly lost: ReadonlyMap<number, string>
+    readonly audit: SavedAudit
+    readonly lost: readonly LostEvidence[]
     readonly at: EpochMs
   },
-): boolean {
+): SavedHolds {
   const found = from.rows('legal_hold')
-  const idOf = to.prepare<[number], { id: string }>(
-    'SELECT evidence_id AS id FROM evidence WHERE sequence = ?',
-  )
-  const sequenceOf = to.prepare<[string], { sequence: number }>(
-    'SELECT sequence FROM evidence WHERE evidence_id = ?',
-  )
-  const held = to.prepare<[number], { number: number }>(
-    'SELECT hold_number AS number FROM held WHERE sequence = ?',
-  )
-  let isOnLost = false
+  const idOf = to.prepare<[number], string>('SELECT evidence_id FROM evidence WHERE sequence = ?').pluck()
+  const sequenceOf = to
+    .prepare<[string], number>('SELECT sequence FROM evidence WHERE evidence_id = ?')
+    .pluck()
+  const held = to.prepare<[number], number>('SELECT hold_number FROM held WHERE sequence = ?').pluck()
+  const lostIds = new Map(lost.map(({ sequence, evidenceId }) => [sequence, evidenceId]))
+  const lostSequences = new Map(lost.map(({ sequence, evidenceId }) => [evidenceId, sequence]))
+  const onLost = new Map<number, readonly string[]>()
+  const ended: Readonly<Record<string, string | number>>[] = []
+  const placed: { evidenceId: string; reason: string }[] = []
 
+  const note = (sequence: number, caseNumber: Row[string] | undefined): void => {
+    const cases = onLost.get(sequence) ?? []
+    const isNew = typeof caseNumber === 'string' && !cases.includes(caseNumber)
+    onLost.set(sequence, isNew ? [...cases, caseNumber] : cases)
+  }
   const place = (row: Row): void => {
-    const sequence = row['sequence']
-    if (typeof sequence === 'number' && !idOf.get(sequence)) isOnLost = true
-    else insert('legal_hold', row)
-  }
-  for (const row of found) place(row)
-  if (from.damagedPages > 0) {
-    const known = new Set(found.map((row) => scopeOf(row, idOf.get(numberOf(row['sequence']))?.id)))
-    for (const { details, at: placedAt } of inForce(audit)) {
-      const scope = JSON.stringify(SCOPE.map((name) => details[name] ?? null))
-      if (known.has(scope)) continue
-      const id = details['evidenceId']
-      const sequence = typeof id === 'string' ? sequenceOf.get(id)?.sequence : null
-      if (sequence === undefined) isOnLost ||= [...lost.values()].includes(String(id))
-      else place(rowOf(details, sequence, placedAt))
+    const { sequence, case_number: caseNumber } = row
+    if (typeof sequence === 'number' && idOf.get(sequence) === undefined) {
+      note(sequence, caseNumber)
+      const evidenceId = lostIds.get(sequence)
+      ended.push({
+        ...(typeof caseNumber === 'string' && { caseNumber }),
+        ...(evidenceId === undefined ? { sequence } : { evidenceId }),
+      })
+      return
     }
-    const delivered = to.prepare<[], { sequence: number }>(
-      'SELECT sequence FROM evidence WHERE delivered_at IS NOT NULL',
-    )
-    const reason =
-      'The city has it, so a hold must have kept it here; that hold was lost with a damaged store.'
-    for (const { sequence } of delivered.all())
-      if (!held.get(sequence)) insert('legal_hold', { sequence, reason, placed_by: BY, placed_at: at })
+    insert('legal_hold', row)
+    if (typeof sequence === 'number') return
+    for (const each of lost) if (each.row && fits(row, each.row)) note(each.sequence, caseNumber)
   }
-  return isOnLost
+
+  for (const row of found) place(row)
+  if (from.damagedPages === 0) return { onLost, ended, placed }
+
+  const known = new Set(
+    found.map((row) => {
+      const sequence = numberOf(row['sequence'])
+      return scopeOf(row, idOf.get(sequence) ?? lostIds.get(sequence))
+    }),
+  )
+  for (const { details, at: placedAt } of inForce(audit.rows)) {
+    if (known.has(JSON.stringify(SCOPE.map((name) => details[name] ?? null)))) continue
+    const id = details['evidenceId']
+    const sequence = typeof id === 'string' ? (sequenceOf.get(id) ?? lostSequences.get(id)) : null
+    if (sequence !== undefined) place(rowOf(details, sequence, placedAt))
+  }
+  const delivered = to
+    .prepare<[], { sequence: number; evidenceId: string }>(
+      'SELECT sequence, evidence_id AS evidenceId FROM evidence WHERE delivered_at IS NOT NULL',
+    )
+    .all()
+  for (const { sequence, evidenceId } of delivered) {
+    if (held.get(sequence) !== undefined) continue
+    insert('legal_hold', { sequence, reason: REASON, placed_by: BY, placed_at: at })
+    placed.push({ evidenceId, reason: REASON })
+  }
+  // Of what is lost, too, only a hold can have kept it, unless the log is there to say that none was in force.
+  if (!audit.isWhole)
+    for (const { sequence, delivered } of lost) if (delivered && !onLost.has(sequence)) note(sequence, null)
+  return { onLost, ended, placed }
 }
 
 const SCOPE = ['caseNumber', 'evidenceId', 'camera', 'ruleId', 'from', 'until'] as const
 
-/** Holds that the audit log says were placed, and not that they were released. */
+/** Holds that the audit log says were placed, and not that they ended. */
 function inForce(audit: readonly SavedAuditRow[]): readonly SavedAuditRow[] {
   const open = new Map<string, SavedAuditRow>()
   for (const row of audit) {
     const scope = JSON.stringify(SCOPE.map((name) => row.details[name] ?? null))
     if (row.kind === 'hold-placed') open.set(scope, row)
-    if (row.kind === 'hold-released') open.delete(scope)
+    if (row.kind === 'hold-released' || row.kind === 'hold-lost') open.delete(scope)
   }
   return [...open.values()]
+}
+
+/** What the view `held` says, of evidence that is in no table any more. */
+function fits(hold: Row, evidence: Row): boolean {
+  const judgedAt = numberOf(evidence['judged_at'])
+  const { camera = null, rule_id: ruleId = null, judged_from: from = null, judged_until: until = null } = hold
+  return (
+    (camera === null || camera === evidence['camera']) &&
+    (ruleId === null || ruleId === evidence['rule_id']) &&
+    (from === null || numberOf(from) <= judgedAt) &&
+    (until === null || numberOf(until) > judgedAt)
+  )
 }
 
 function scopeOf(row: Row, evidenceId: string | undefined): string {

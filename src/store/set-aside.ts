@@ -13,6 +13,8 @@ export interface SetAsideReason {
   /** Evidence that is in the new store, and ids of what is not. */
   readonly saved: number
   readonly lost: readonly string[]
+  /** Those of them that a legal hold was on, and the cases; none where nobody knows them. */
+  readonly lostUnderHold: readonly { readonly evidenceId: string; readonly cases: readonly string[] }[]
   /** Evidence that may have been there, and that nothing names any more, at most. */
   readonly unnamed: number
   /** True where a legal hold is on something that was lost: then nothing of this is purged. */
@@ -106,7 +108,9 @@ function unfinished(file: string): string | undefined {
 
 function readWhy(folder: string): SetAsideReason | undefined {
   try {
-    return JSON.parse(readFileSync(join(folder, WHY), 'utf8')) as SetAsideReason
+    const why = JSON.parse(readFileSync(join(folder, WHY), 'utf8')) as SetAsideReason
+    // Earlier versions did not write it.
+    return { ...why, lostUnderHold: (why as Partial<SetAsideReason>).lostUnderHold ?? [] }
   } catch {
     return undefined
   }

@@ -44,11 +44,19 @@ await t.test('each trouble has its code, its cause and what to do', async (t) =>
       {
         store: {
           ...well.store,
-          setAsides: [{ at: '2026-03-01T08:00:00.000Z', saved: 7, lost: ['a'], unnamed: 2 }],
+          setAsides: [
+            {
+              ...{ at: '2026-03-01T08:00:00.000Z', saved: 7, lost: ['a', 'b', 'c'], unnamed: 2 },
+              lostUnderHold: [
+                { evidenceId: 'a', cases: ['7/26', '8/26'] },
+                { evidenceId: 'b', cases: [] },
+              ],
+            },
+          ],
         },
       },
       'ERR_STORE_SALVAGED',
-      /2026-03-01: 7 evidence were saved, 1 were not, and up to 2 more/,
+      /2026-03-01: 7 evidence were saved, 3 were not, and up to 2 more.*; lost under a legal hold: a \(case 7\/26, 8\/26\), b$/,
     ],
     [{ disk: { freeBytes: 1e6, freeFiles: null } }, 'ERR_DISK_FULL', /1 MB left/],
     [{ disk: { freeBytes: 1e9, freeFiles: 3 } }, 'ERR_DISK_FULL', /3 more files/],

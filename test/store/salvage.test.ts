@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { PurgeAccount } from '../../src/domain/purge.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { SHAPES } from '../../src/store/carved.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
@@ -276,6 +277,7 @@ await t.test('a salvage that is interrupted anywhere is done again or is done', 
     code: 'ERR_STORE_CORRUPT',
     saved: 7,
     lost: [],
+    lostUnderHold: [],
     unnamed: 0,
     held: false,
     dayKeyIds: [],
@@ -320,6 +322,125 @@ await t.test(
     }
   },
 )
+
+/** One evidence that the city has and that is kept here by this hold, and then loses a page of its bytes. */
+function damagedUnder(t: Test, place: (store: Store, evidenceId: string) => void) {
+  const folder = t.testdir()
+  const sealed = sealedFixture(60_000)
+  {
+    using store = openTestStore(folder)
+    store.evidence.commit(sealed, aboutAt(START))
+    place(store, sealed.evidenceId)
+    t.equal(store.outbox.settle(receiptFor(sealed), START + 5), 'held')
+  }
+  flip(storeFileIn(folder), statSync(storeFileIn(folder)).size - 2 * PAGE + 900)
+  writeFileSync(`${storeFileIn(folder)}.distrusted`, '')
+  return { folder, sealed }
+}
+
+const act = (at: number, caseNumber: string) => ({ reason: 'court', by: 'officer', at, caseNumber })
+
+/** The kinds of deletions that the certificates of a store name. */
+function certified(store: Store, at: number): readonly string[] {
+  const kinds: string[] = []
+  const sign = ({ deletions }: PurgeAccount): Uint8Array => {
+    kinds.push(...deletions.map(({ kind, count }) => `${count} ${kind}`))
+    return Buffer.from('signed')
+  }
+  store.expiry.recordPurge('purge', { details: {}, deletions: [], clockPlausible: true, sign }, at)
+  return kinds
+}
+
+await t.test('held evidence that is lost is named with its case, and in no certificate', async (t) => {
+  const { folder, sealed } = damagedUnder(t, (store, evidenceId) => {
+    store.holds.place(evidenceId, act(START, '7/26'))
+    store.holds.place(evidenceId, act(START, '8/26'))
+    store.holds.placeOn({ camera: 'north', from: START - 500, until: START }, act(START, '9/26'))
+    store.holds.placeOn({ camera: 'south' }, act(START, '10/26'))
+  })
+  const { evidenceId } = sealed
+  using store = openSalvaging(folder, START + DAY)
+  const cases = ['7/26', '8/26', '9/26']
+  t.match(store.damage.setAsides(), [
+    { saved: 0, lost: [evidenceId], lostUnderHold: [{ evidenceId, cases }], held: true },
+  ])
+  t.match(store.audit.list(4).toReversed(), [
+    { kind: 'store-salvaged', details: { lost: 1 } },
+    { kind: 'evidence-lost', details: { evidenceId, sequence: 1, held: 1, cases: cases.join(', ') } },
+    { kind: 'hold-lost', details: { evidenceId, caseNumber: '7/26', by: 'roadveil' } },
+    { kind: 'hold-lost', details: { evidenceId, caseNumber: '8/26' } },
+  ])
+  t.same(
+    store.holds.list().map(({ caseNumber }) => caseNumber),
+    ['9/26', '10/26'],
+    'holds on criteria go on',
+  )
+  t.same(certified(store, START + DAY), [], 'nobody has purged it')
+  t.equal(store.outbox.settle(receiptFor(sealed), START + DAY), 'already', 'the city has it')
+  t.match(store.subjects.export({ evidenceId }, 'officer', START + DAY).tombstones, [{ why: /legal hold/ }])
+})
+
+await t.test('a hold of which only the log is left is a hold for what is lost, too', async (t) => {
+  const { folder, sealed } = damagedUnder(t, (store, evidenceId) =>
+    store.holds.place(evidenceId, act(START, '7/26')),
+  )
+  flip(storeFileIn(folder), (rootOf(folder, 'legal_hold') - 1) * PAGE + 700)
+  const { evidenceId } = sealed
+  using store = openSalvaging(folder, START + DAY)
+  t.match(store.damage.setAsides(), [{ lostUnderHold: [{ evidenceId, cases: ['7/26'] }] }])
+  t.match(store.audit.list(1), [{ kind: 'hold-lost', details: { evidenceId, caseNumber: '7/26' } }])
+  t.same(certified(store, START + DAY), [])
+})
+
+await t.test(
+  'where nobody knows any more what was held, what only a hold can have kept is lost',
+  async (t) => {
+    const { folder, sealed } = damagedUnder(t, (store, evidenceId) =>
+      store.holds.place(evidenceId, act(START, '7/26')),
+    )
+    for (const table of ['legal_hold', 'audit'])
+      flip(storeFileIn(folder), (rootOf(folder, table) - 1) * PAGE + 700)
+    const { evidenceId } = sealed
+    using store = openSalvaging(folder, START + DAY)
+    t.match(store.damage.setAsides(), [{ lost: [evidenceId], lostUnderHold: [{ evidenceId, cases: [] }] }])
+    t.same(certified(store, START + DAY), [])
+  },
+)
+
+await t.test('evidence without a hold that the city has and damage takes counts as deleted', async (t) => {
+  const { folder } = damagedUnder(t, (store, evidenceId) => store.holds.place(evidenceId, act(START, '7/26')))
+  {
+    using store = openTestStore(folder)
+    store.holds.releaseCase('7/26', act(START + 9, '7/26'))
+  }
+  writeFileSync(`${storeFileIn(folder)}.distrusted`, '')
+  using store = openSalvaging(folder, START + DAY)
+  t.match(store.damage.setAsides(), [{ lost: [], lostUnderHold: [], held: false }])
+  t.match(store.audit.list(1), [{ kind: 'evidence-deleted' }])
+  t.same(certified(store, START + DAY), ['1 evidence'])
+})
+
+await t.test('a database that was cut off lacks pages, and so may lack holds', async (t) => {
+  const { folder, sealed } = damagedUnder(t, (store, evidenceId) =>
+    store.holds.place(evidenceId, act(START, '7/26')),
+  )
+  const { evidenceId } = sealed
+  truncateSync(storeFileIn(folder), (rootOf(folder, 'legal_hold') - 1) * PAGE)
+  using store = openSalvaging(folder, START + DAY)
+  t.match(store.damage.setAsides(), [{ lostUnderHold: [{ evidenceId }] }])
+  t.same(certified(store, START + DAY), [])
+})
+
+await t.test('a hold that a salvage places is in the log, so that the next one knows it', async (t) => {
+  const folder = t.testdir()
+  const { held } = filled(folder)
+  for (const table of ['legal_hold', 'audit'])
+    flip(storeFileIn(folder), (rootOf(folder, table) - 1) * PAGE + 700)
+  openSalvaging(folder, START + DAY)[Symbol.dispose]()
+  flip(storeFileIn(folder), (rootOf(folder, 'legal_hold') - 1) * PAGE + 700)
+  using store = openSalvaging(folder, START + 2 * DAY)
+  t.match(store.holds.list(), [{ evidenceId: held.evidenceId, by: 'roadveil', at: START + DAY }])
+})
 
 await t.test('a receipt for evidence whose bytes are damaged is not lost', async (t) => {
   const folder = t.testdir()
