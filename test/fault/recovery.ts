@@ -1,6 +1,7 @@
 import { isRoadveilError } from '../../src/errors.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
 import type { Store } from '../../src/store/open.ts'
+import { judgeWord } from './held.ts'
 import { receiptFor } from '../store/store.fixture.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { type RottenBox, STARTED } from './rotten-box.ts'
@@ -13,7 +14,7 @@ const MOST_IN_A_PAGE = 8
 
 /**
  * Starts a damaged box until it works, and judges what became of its evidence: each is whole, or cannot be read and says so, or is
- * named as lost; nothing more is gone than was hit; the box works; the city has seen it.
+ * named as lost; nothing more is gone than was hit; the box works; the city has seen it; what the city has ordered holds.
  *
  * @param hits places in the database that were damaged, at most; Infinity where anything may be gone.
  */
@@ -52,6 +53,7 @@ export async function judgeRecovery(
     const isSeen = setAsides.length > 0 || wentBack
     if (isSeen !== alarms.length > 0)
       harm(`the city sees ${alarms.join() || 'nothing'} after ${setAsides.length} salvages`)
+    judgeWord(name, store, box, { wentBack, tally })
     tally.recovered(performance.now() - began)
     return
   }

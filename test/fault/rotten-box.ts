@@ -4,20 +4,24 @@ import { join } from 'node:path'
 import type { Config } from '../../src/config/config.ts'
 import { folderCheckpoints } from '../../src/receiver/folder/checkpoints.ts'
 import { createWitness as createCityWitness } from '../../src/receiver/witness.ts'
-import type { SigningKey, VerifyKeys } from '../../src/sealing/keys.ts'
+import { loadPublicKey, loadSigningKey, type SigningKey, type VerifyKeys } from '../../src/sealing/keys.ts'
 import { sealEvidence } from '../../src/sealing/seal.ts'
+import { type DatabaseFile, openDatabase } from '../../src/store/database.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import { loadStoreKeys, openWith, wipe } from '../../src/vault/keys.ts'
 import { createWitness } from '../../src/vault/witness.ts'
 import { receiptFor } from '../store/store.fixture.ts'
 import { boxConfig, brokerlessTrial } from '../support/box.ts'
+import { deskOn, type SentCommand, signDraft } from '../support/command-desk.ts'
 import { syntheticEvidence } from '../support/evidence.ts'
 import { keptLog } from '../support/kept-log.ts'
 import type { Rounds } from './suite.ts'
 
 export const NAMES = { site: 'main-street', device: 'box-1' } as const
 export const STARTED = Date.parse('2026-03-01T08:00:00.000Z')
+/** The cases that hold evidence of the box: a person at the box has placed the first, the city by command the other. */
+export const CASES = ['7', '8'] as const
 /** On every evidence of the box. */
 export const PLATE = 'RV999ZZ'
 
@@ -31,10 +35,23 @@ export interface RottenBox {
   readonly waiting: readonly SealedParts[]
   /** Of those, ids of what the old copy lacks. */
   readonly newest: ReadonlySet<string>
+  /** Ids of what the two cases hold; the city has confirmed the second, and only they keep it. */
+  readonly held: readonly [pending: string, delivered: string]
+  /**
+   * Commands that were done. One of them lets go what the second case holds, which it has held anew since: the old copy does not know
+   * of either.
+   */
+  readonly spent: readonly SentCommand[]
   putInto(state: State): void
   /** Puts the database of a state in place, and leaves everything else. */
   putDatabaseOf(state: State): void
   putKeysBack(): void
+  /** The page of the database at which a table begins. */
+  pageOf(table: string): number
+  /** What takes commands with this store, at this moment. */
+  desk(store: Store, at: number): ReturnType<typeof deskOn>['desk']
+  /** A command of the city, issued at this moment. */
+  sign(draft: object, at: number): SentCommand
   /** Opens the store as the vault does; `onDamage` is called where the vault would end to be started again. */
   open(log: ReturnType<typeof keptLog>, onDamage?: () => void): Store
   seal(clipBytes: number): Promise<SealedParts>
@@ -51,8 +68,12 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
   const keys = loadStoreKeys(config, {})
   planted.plant('the database key', keys.database)
   planted.plant('the plate', PLATE)
-  const { signing, signers } = keys
-  wipe(keys)
+  const { signing, signers, database } = keys
+  const commandKey = loadSigningKey({ name: 'none', file: trial.city.commandKey, env: {} })
+  const { id, publicKey } = loadPublicKey(trial.box.commandPublicKey)
+  const desk: RottenBox['desk'] = (store, at) =>
+    deskOn(store, { config, cityKeys: new Map([[id, publicKey]]), now: () => at }).desk
+  const sign: RottenBox['sign'] = (draft, at) => signDraft(draft, { config, key: commandKey, at })
 
   const open: RottenBox['open'] = (log, onDamage = () => undefined) => {
     const opened = loadStoreKeys(config, {})
@@ -80,15 +101,27 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
 
   const waiting: SealedParts[] = []
   const newest: SealedParts[] = []
+  const spent: SentCommand[] = []
+  const command = (store: Store, draft: object): void => {
+    const sent = sign(draft, STARTED + spent.length)
+    desk(store, STARTED + spent.length).take(sent.commandId, sent.envelope)
+    spent.push(sent)
+  }
   let heard: Uint8Array
+  let heldIds: RottenBox['held']
   {
     using store = open(keptLog())
     for (let n = 0; n < 8; n++) waiting.push(await commit(store))
     const [held, gone] = [await commit(store), await commit(store)]
-    const hold = { reason: 'court', by: 'officer', at: STARTED, caseNumber: '7' }
-    for (const { evidenceId } of [held, ...waiting.slice(0, 1)]) store.holds.place(evidenceId, hold)
+    heldIds = [waiting[0]?.evidenceId ?? '', held.evidenceId]
+    const hold = { reason: 'court', by: 'officer', at: STARTED, caseNumber: CASES[0] }
+    for (const evidenceId of heldIds) store.holds.place(evidenceId, hold)
+    const held8 = { kind: 'hold', caseNumber: CASES[1], subject: { evidenceIds: heldIds } }
+    command(store, held8)
     for (const each of [held, gone]) store.outbox.settle(receiptFor(each), STARTED)
     run('cp', '-a', state, join(folder, 'old'))
+    command(store, { kind: 'release', caseNumber: CASES[1] })
+    command(store, held8)
     for (let n = 0; n < 3; n++) newest.push(await commit(store))
     heard = checkpointOf(store, signing)
     run('cp', '-a', state, join(folder, 'killed'))
@@ -97,8 +130,11 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
   run('cp', '-a', keysFolder, join(folder, 'good-keys'))
 
   const { file } = config.store
+  const pages = pagesOf({ ...config.store, key: database })
+  wipe(keys)
   return {
-    ...{ config, open, seal, waiting: [...waiting, ...newest] },
+    ...{ config, open, seal, desk, sign, spent, held: heldIds, waiting: [...waiting, ...newest] },
+    pageOf: (table) => pages.get(table) ?? 0,
     newest: new Set(newest.map(({ evidenceId }) => evidenceId)),
     putInto(which) {
       run('rm', '-rf', state)
@@ -120,6 +156,18 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
       mkdirSync(city, { mode: 0o700 })
       return alarmsOf(city, signers, [heard, checkpointOf(store, signing)])
     },
+  }
+}
+
+function pagesOf(store: DatabaseFile): ReadonlyMap<string, number> {
+  const db = openDatabase(store)
+  try {
+    const roots = db.prepare<[], { name: string; page: number }>(
+      'SELECT name, rootpage AS page FROM sqlite_schema WHERE rootpage > 0',
+    )
+    return new Map(roots.all().map(({ name, page }) => [name, page]))
+  } finally {
+    db.close()
   }
 }
 

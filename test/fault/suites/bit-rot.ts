@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { decodeFrames } from '../../../src/camera/decode.ts'
 import type { PacketClip } from '../../../src/camera/packet-ring.ts'
 import { isRoadveilError } from '../../../src/errors.ts'
+import type { Store } from '../../../src/store/open.ts'
 import { loadStoreKeys, wipe } from '../../../src/vault/keys.ts'
 import { createIntake } from '../../../src/vault/intake.ts'
 import { cameraConfig, quickCamera, takeFrames } from '../../camera/cameras.ts'
@@ -10,11 +11,18 @@ import { syntheticEvidence } from '../../support/evidence.ts'
 import { keptLog } from '../../support/kept-log.ts'
 import { renderVideo } from '../../support/video.ts'
 import type { Dice } from '../dice.ts'
+import { expectHarm } from '../control.ts'
+import { judgeWord } from '../held.ts'
 import { judgeRecovery } from '../recovery.ts'
-import { makeRottenBox, NAMES, PLATE, type RottenBox, STARTED } from '../rotten-box.ts'
+import { CASES, makeRottenBox, NAMES, PLATE, type RottenBox, STARTED } from '../rotten-box.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
+import type { Harm } from '../tally.ts'
 
 const KEY_FAULTS = /^ERR_(KEY_INVALID|KEY_WRAP|SECRET_FILE|STORE_KEY|ENDORSEMENT_INVALID|SIGNATURE_INVALID)$/
+
+const PAGE = 4096
+/** Pages that all evidence shares. */
+const SHARED_PAGES = 30
 
 /** Bits flip in what the box keeps, files are cut off, an old copy is put back. */
 export const bitRot: FaultSuite = {
@@ -23,7 +31,9 @@ export const bitRot: FaultSuite = {
   counts: { short: 50, long: 1_000 },
   async run(rounds) {
     const { count, signal, tally } = rounds
-    const faults = faultsOf(await makeRottenBox(rounds), await makeClip(rounds.folder), rounds)
+    const box = await makeRottenBox(rounds)
+    await tryControls(box, rounds)
+    const faults = faultsOf(box, await makeClip(rounds.folder), rounds)
     for (let round = 0; round < count && !signal.aborted; round++) {
       const fault = faults[round % faults.length]
       if (!fault) return
@@ -36,6 +46,37 @@ export const bitRot: FaultSuite = {
       }
     }
   },
+}
+
+/** Boxes that do what they must never do. */
+async function tryControls(box: RottenBox, rounds: Rounds): Promise<void> {
+  const { file } = box.config.store
+  const control = async (kind: Harm, what: string, damage: () => void, lie: (store: Store) => Store) =>
+    expectHarm(rounds, kind, what, async ({ tally }) => {
+      box.putInto('stopped')
+      damage()
+      const open: RottenBox['open'] = (...how) => lie(box.open(...how))
+      await judgeRecovery(what, { ...box, open }, { hits: Infinity, tally })
+    })
+  const nothing = (): void => undefined
+  await control('broken', 'a box that forgets what it was commanded', nothing, (store) => ({
+    ...store,
+    commands: { ...store.commands, find: () => undefined, isLost: () => false },
+  }))
+  await control('broken', 'a box that loses its holds', nothing, (store) => {
+    for (const caseNumber of CASES)
+      if (store.holds.list().some((hold) => hold.caseNumber === caseNumber))
+        store.holds.releaseCase(caseNumber, { reason: 'none', by: 'nobody', at: STARTED })
+    return store
+  })
+  const hitAll = (): void => void flipEvidence(file, rounds.dice)
+  await control('lost', 'a box that says nothing of holds on what it lost', hitAll, (store) => ({
+    ...store,
+    damage: {
+      ...store.damage,
+      setAsides: () => store.damage.setAsides().map((each) => ({ ...each, lostUnderHold: [] })),
+    },
+  }))
 }
 
 interface Fault {
@@ -70,8 +111,11 @@ function faultsOf(box: RottenBox, clip: PacketClip, { dice, tally }: Rounds): re
     damaged('flips in the log', 'killed', () => flip(`${file}-wal`, some(), dice)),
     damaged('a flip in the database', 'stopped', () => flip(file, 1, dice)),
     damaged('the database cut off', 'stopped', () => cut(file, dice)),
-    damaged('a flip in what all evidence shares', 'stopped', () => flip(file, 1, dice, 30 * 4096)),
+    damaged('a flip in what all evidence shares', 'stopped', () => flip(file, 1, dice, SHARED_PAGES * PAGE)),
     damaged('the log cut off', 'killed', () => cut(`${file}-wal`, dice)),
+    damaged('a flip in the table of commands', 'stopped', () => flipPages(box, ['command'], dice)),
+    damaged('flips in commands and log', 'stopped', () => flipPages(box, ['command', 'audit'], dice)),
+    damaged('flips in all evidence', 'stopped', () => flipEvidence(file, dice)),
     damaged('a flip in the first bytes', 'stopped', () => flip(file, 1, dice, 16)),
     damaged('flips in a database whose log is there', 'killed', () => flip(file, some(), dice)),
     damaged('flips in the half of a day key', 'stopped', () => (flip(dayFile(file), some(), dice), Infinity)),
@@ -98,6 +142,25 @@ function flip(file: string, flips: number, dice: Dice, within = Infinity): numbe
   }
   writeFileSync(file, bytes)
   return flips
+}
+
+/** Flips a bit in the first page of each of these tables; the audit log is in one page of this box. */
+function flipPages(box: RottenBox, tables: readonly string[], dice: Dice): number {
+  for (const table of tables) flipIn(box.config.store.file, (box.pageOf(table) - 1) * PAGE, PAGE, dice)
+  return tables.length
+}
+
+/** Flips a bit in each page behind those that all evidence shares: none of it can be saved. */
+function flipEvidence(file: string, dice: Dice): number {
+  for (let at = SHARED_PAGES * PAGE; at < statSync(file).size; at += PAGE) flipIn(file, at, PAGE, dice)
+  return Infinity
+}
+
+function flipIn(file: string, from: number, length: number, dice: Dice): void {
+  const bytes = readFileSync(file)
+  const at = dice.between(from, from + length - 1)
+  bytes[at] = (bytes[at] ?? 0) ^ (1 << dice.between(0, 7))
+  writeFileSync(file, bytes)
 }
 
 /** Cuts a file off somewhere: anything may be gone. */
@@ -138,6 +201,7 @@ async function putBack(box: RottenBox, tally: Rounds['tally']): Promise<void> {
   const alarms = await box.alarms(store)
   if (!alarms.some((code) => code === 'ERR_AUDIT_ROLLED_BACK' || code === 'ERR_AUDIT_FORKED'))
     harm(`the city sees ${alarms.join() || 'nothing'}`)
+  judgeWord('an old copy', store, box, { wentBack: true, tally })
   for (const { evidenceId } of box.waiting)
     if (!box.newest.has(evidenceId) && !store.evidence.has(evidenceId))
       tally.harm('lost', `an old copy: ${evidenceId}`)
