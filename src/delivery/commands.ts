@@ -14,10 +14,10 @@ export interface WaitingAnswer {
 /** Takes commands of the city, and has the answers. */
 export interface CommandDesk {
   /**
-   * Deals with a message that came as the command of this id. What it did is on the disk when it returns, with the answer; only then
+   * Deals with a message that came as the command of this id. What it did is on the disk when it resolves, with the answer; only then
    * does the broker forget the message. Never fails: what is not taken is refused.
    */
-  take(commandId: string, payload: Uint8Array): void
+  take(commandId: string, payload: Uint8Array): Promise<void>
   /** Answers that the broker does not have. */
   waiting(): readonly WaitingAnswer[]
   /** The broker has this one. */
@@ -26,8 +26,8 @@ export interface CommandDesk {
 
 /** Brings commands to the desk and its answers to the city, over one connection after the other. */
 export interface CommandPost {
-  /** Hands a message to the desk if it came as a command for this device. Returns false for anything else. */
-  take(message: IncomingMessage): boolean
+  /** Hands a message to the desk if it came as a command for this device. Gives false for anything else. */
+  take(message: IncomingMessage): Promise<boolean>
   /** Sends answers until the signal is aborted. A broker that refuses them does not hold up evidence. */
   run(connection: BrokerConnection, signal: AbortSignal): Promise<void>
 }
@@ -52,9 +52,9 @@ export function createCommandPost(deps: {
   }
 
   return {
-    take({ topic, payload }) {
+    async take({ topic, payload }) {
       if (!topic.startsWith(commands)) return false
-      desk.take(topic.slice(commands.length), payload)
+      await desk.take(topic.slice(commands.length), payload)
       waking.abort()
       return true
     },

@@ -87,7 +87,7 @@ export function createForwarder(deps: ForwarderDeps): Forwarder {
         filters: [receiptFilter(station), commandFilter(station)],
         will,
         onMessage: async (message) => {
-          if (!commands.take(message)) rounds.receive(message)
+          if (!(await commands.take(message))) rounds.receive(message)
         },
         timeouts: timing.connection,
       },

@@ -7,9 +7,11 @@ import type { VaultStatus } from '../channel/control-messages.ts'
 import type { Config } from '../config/config.ts'
 import { type ErrorCode, ERRORS, isRoadveilError, RoadveilError } from '../errors.ts'
 import { readExpiry } from '../health/certificate.ts'
+import { isClockKept } from '../health/clock.ts'
 import { readDisk } from '../health/disk.ts'
-import { judgeBacklog, judgeCertificates, judgeDisk } from '../health/warnings.ts'
+import { judgeBacklog, judgeCertificates, judgeDisk, judgePlausibility } from '../health/warnings.ts'
 import { type BrokerAddress, connectBroker } from '../protocol/connection.ts'
+import { clockJudge } from '../retention/clock.ts'
 import { lookIntoStore } from '../store/open.ts'
 import { judgeKeys, loadVaultKeys, openWith, wipe } from '../vault/keys.ts'
 import { type Check, fault, judged, look, ok, warn } from './check.ts'
@@ -80,10 +82,12 @@ async function checkStopped(config: Config, env: Env, now: number): Promise<read
       ...judged('keys', keyWarning ? [keyWarning] : [], 'fit each other, and the city can recover the store'),
     )
     const { file } = config.store
-    const found = await look('store', () => {
+    const found = await look('store', async () => {
       const { opened } = openWith(keys, (key) => lookIntoStore({ file, key }))
-      if (!opened) return [ok('store', 'not there yet')]
-      if (!opened.counts) return [ok('store', 'of an earlier version; the next start brings it up to date')]
+      const clock = await checkPlausibility(opened?.newestAt, now)
+      if (!opened) return [ok('store', 'not there yet'), ...clock]
+      if (!opened.counts)
+        return [ok('store', 'of an earlier version; the next start brings it up to date'), ...clock]
       const { pending: count, oldestPendingAt: oldestAt } = opened.counts
       const asides = opened.setAsides.map(({ name, lost }) =>
         warn(
@@ -99,12 +103,20 @@ async function checkStopped(config: Config, env: Env, now: number): Promise<read
           `whole; ${count} evidence wait`,
         ),
         ...asides,
+        ...clock,
       ]
     })
     return [...checks, ...found]
   } finally {
     wipe(keys)
   }
+}
+
+/** As the vault will judge the clock when it starts; how it is kept, the look at the machine says. */
+async function checkPlausibility(newestAt: number | undefined, now: number): Promise<readonly Check[]> {
+  const isClockPlausible = clockJudge({ newestAt: () => newestAt, isKept: isClockKept })
+  const warnings = judgePlausibility({ clockPlausible: await isClockPlausible(now) }, now)
+  return warnings.map(({ code, message }) => warn('clock', code, message))
 }
 
 async function checkCertificates({ broker, device }: Config, now: number): Promise<readonly Check[]> {

@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { modelStates } from '../models/states.ts'
 import { loadModelSource } from '../models/source.ts'
 import { readClockState } from '../health/clock.ts'
-import { judgeClock, judgeModels } from '../health/warnings.ts'
+import { judgeModels, judgeSynchronization } from '../health/warnings.ts'
 import { type Check, fault, judged, look, ok, warn } from './check.ts'
 
 /** Looks at what does not depend on the config: programs, networks, clock, and where memory could be written to. */
@@ -14,7 +14,7 @@ export async function checkMachine(): Promise<readonly Check[]> {
     look('models', checkModels),
     look('clock', async () => {
       const clock = await readClockState()
-      return judged('clock', judgeClock({ clock }), `synchronized (${clock.source})`)
+      return judged('clock', judgeSynchronization({ clock }), `synchronized (${clock.source})`)
     }),
     look('swap', checkSwap),
     look('core dumps', checkCoreDumps),

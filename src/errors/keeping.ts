@@ -130,6 +130,8 @@ export const KEEPING_ERRORS = {
 
   // retention/
   ERR_CLOCK_WRONG: {
-    hint: 'Set the clock of this machine (timedatectl); nothing is purged by age and no command is taken until it is right.',
+    hint:
+      'Set the clock of this machine (timedatectl) and have chrony or systemd-timesyncd keep it: until then ' +
+      'nothing is purged by age and no command is taken.',
   },
 } as const satisfies ErrorEntries

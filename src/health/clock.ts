@@ -39,6 +39,11 @@ export async function readClockState(sources: ClockSources = HOST): Promise<Cloc
   )
 }
 
+/** Whether a time server keeps the clock, as whoever keeps it says. */
+export async function isClockKept(sources: ClockSources = HOST): Promise<boolean> {
+  return (await readClockState(sources)).synchronized === true
+}
+
 /** The id that the kernel drew when this machine started, from random(4). */
 export async function readBootId(): Promise<string> {
   return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()

@@ -63,6 +63,8 @@ export interface Condition {
   /** What is wrong with how the database key lies on the disk. */
   readonly key: { readonly code: ErrorCode; readonly message: string } | undefined
   readonly clock: ClockState
+  /** False where purge and commands do not believe it. */
+  readonly clockPlausible: boolean
   /** Files and when the certificates in them expire. */
   readonly certificates: readonly { readonly file: string; readonly expiresAt: EpochMs | undefined }[]
 }
@@ -89,7 +91,7 @@ export function judgeCondition(condition: Condition, now: EpochMs): Warning[] {
     ...judgeCameras(condition),
     ...judgeDelivery(condition, now),
     ...judgeCertificates(condition, now),
-    ...judgeClock(condition),
+    ...judgeClock(condition, now),
   ]
 }
 
@@ -239,8 +241,22 @@ export function judgeCertificates(
   })
 }
 
+function judgeClock(condition: Pick<Condition, 'clock' | 'clockPlausible'>, now: EpochMs): Warning[] {
+  return [...judgePlausibility(condition, now), ...judgeSynchronization(condition)]
+}
+
 /** Also for a look without a running vault. */
-export function judgeClock({ clock }: Pick<Condition, 'clock'>): Warning[] {
+export function judgePlausibility(
+  { clockPlausible }: Pick<Condition, 'clockPlausible'>,
+  now: EpochMs,
+): Warning[] {
+  if (clockPlausible) return []
+  const message = `the clock shows ${iso(now)}, which is past already: nothing is purged by age, and no command is taken`
+  return [warning('ERR_CLOCK_WRONG', message)]
+}
+
+/** Also for a look at the machine alone. */
+export function judgeSynchronization({ clock }: Pick<Condition, 'clock'>): Warning[] {
   if (clock.synchronized === true) return []
   const message =
     clock.synchronized === null

@@ -5,7 +5,8 @@ import { ERRORS } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Expiry } from '../store/expiry.ts'
 import { deleteLogs } from './logs.ts'
-import { cutoffsAt, isPlausible, type RetentionPolicy } from './policy.ts'
+import type { IsClockPlausible } from './clock.ts'
+import { cutoffsAt, type RetentionPolicy } from './policy.ts'
 
 /** How many of each kind a purge deleted. */
 export interface Purged {
@@ -25,10 +26,7 @@ export interface PurgeDeps {
   readonly policy: RetentionPolicy
   /** Where log files lie, if anywhere. */
   readonly logDirectory?: string
-  /** When this program was built: no right clock is behind it. */
-  readonly builtAt: EpochMs
-  /** Whether a time server keeps the clock, as whoever asks it says; where nobody asks, it counts as not. */
-  readonly isClockKept?: () => Promise<boolean>
+  readonly isClockPlausible: IsClockPlausible
   /** Signs a purge certificate. */
   readonly sign: (account: PurgeAccount) => Uint8Array
   readonly logger: Logger
@@ -44,11 +42,10 @@ export const PURGE_JOB = 'purge'
  * Throws the store's coded errors; what was deleted before that stays deleted.
  */
 export async function purge(
-  { store, policy, logDirectory, builtAt, isClockKept, sign, logger }: PurgeDeps,
+  { store, policy, logDirectory, isClockPlausible, sign, logger }: PurgeDeps,
   now: EpochMs,
 ): Promise<Purged> {
-  const isKept = (await isClockKept?.()) ?? false
-  const clockPlausible = isPlausible(now, { builtAt, newestAt: store.newestAt(), isKept })
+  const clockPlausible = await isClockPlausible(now)
   const evidence = store.deleteDelivered(now)
   const dayKeys = store.destroyDayKeys(now)
   let [tombstones, auditRows, logs, certificates, damagedStores] = [NONE, NONE, NONE, NONE, NONE]

@@ -85,8 +85,6 @@ export function expiryOf(
   )
   const lastRun = db.prepare<[string], { at: number }>('SELECT ran_at AS at FROM schedule_run WHERE job = ?')
   const oldest = db.prepare<[], { at: number }>('SELECT at FROM audit ORDER BY sequence LIMIT 1')
-  // Every other moment that the store has is in the audit log as well.
-  const newest = db.prepare<[], { at: number | null }>('SELECT max(at) AS at FROM audit')
 
   return {
     deleteDelivered(at) {
@@ -128,7 +126,7 @@ export function expiryOf(
       })
     },
     lastRunAt: (job) => query(() => lastRun.get(job))?.at,
-    newestAt: () => query(() => newest.get())?.at ?? undefined,
+    newestAt: () => query(() => newestAtOf(db)),
     compact() {
       if (space.compact()) return true
       space.restoreBallast()
@@ -136,6 +134,11 @@ export function expiryOf(
     },
     coverOlder: (at) => unlessFull(() => layer.coverOlder(at)) ?? false,
   }
+}
+
+/** Every other moment that the store has is in the audit log as well. */
+export function newestAtOf(db: StoreDatabase): EpochMs | undefined {
+  return db.prepare<[], { at: number | null }>('SELECT max(at) AS at FROM audit').get()?.at ?? undefined
 }
 
 const NONE: Deleted = { count: 0, from: null, to: null }

@@ -18,7 +18,7 @@ import {
 import { dayKeysOf } from './day-key.ts'
 import { evidenceDeletion } from './deletion.ts'
 import { type EvidenceShelf, evidenceShelf } from './evidence.ts'
-import { type Expiry, expiryOf } from './expiry.ts'
+import { type Expiry, expiryOf, newestAtOf } from './expiry.ts'
 import { storeError } from './failure.ts'
 import { createFuse } from './fuse.ts'
 import { type Holds, holdsOf } from './hold.ts'
@@ -175,6 +175,8 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
 export interface StoreLook {
   /** undefined for a store of an earlier version, which the next start brings up to date. */
   readonly counts: StoreCounts | undefined
+  /** The latest moment on record. */
+  readonly newestAt: EpochMs | undefined
   readonly setAsides: readonly SetAside[]
 }
 
@@ -199,7 +201,7 @@ export function lookIntoStore({ file, key }: Pick<DatabaseFile, 'file' | 'key'>)
     const counts = isNow ? inventoryOf(db).counts() : undefined
     // Only now: while another process writes it, a log looks damaged.
     if (findDamage({ file })) throw new RoadveilError('ERR_STORE_CORRUPT', 'the store is damaged')
-    return { counts, setAsides: setAsidesOf(file).list() }
+    return { counts, newestAt: isNow ? newestAtOf(db) : undefined, setAsides: setAsidesOf(file).list() }
   } catch (error) {
     if (!isDamage(storeError(error), { file, key })) throw storeError(error)
     throw new RoadveilError('ERR_STORE_CORRUPT', 'the store is damaged', { cause: error })

@@ -5,7 +5,7 @@ import { type ErrorCode, isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { MAX_COMMAND_BYTES } from '../protocol/limits.ts'
 import { isUuid } from '../protocol/topics.ts'
-import { isPlausible } from '../retention/policy.ts'
+import type { IsClockPlausible } from '../retention/clock.ts'
 import { signAnswer, type UnsignedAnswer } from '../sealing/answer.ts'
 import { checkCommandTime, type Command, verifyCommand } from '../sealing/command.ts'
 import type { VerifyKeys } from '../sealing/keys.ts'
@@ -13,7 +13,6 @@ import { sha256Hex } from '../sealing/seal.ts'
 import { type CommandKey, type StoredAnswer, timesOf } from '../store/command.ts'
 import type { Store } from '../store/open.ts'
 import { type Done, type Executor, type Happened } from './execution.ts'
-import { WRITTEN_AFTER } from './purging.ts'
 import type { Refusals } from './refusals.ts'
 import type { Signer } from './signer.ts'
 
@@ -46,17 +45,18 @@ export interface CommandCounts {
 export function createCommandDesk(deps: {
   readonly site: string
   readonly device: string
-  readonly store: Pick<Store, 'audit' | 'commands' | 'expiry'>
+  readonly store: Pick<Store, 'audit' | 'commands'>
   readonly cityKeys: VerifyKeys
   readonly signer: Pick<Signer, 'signingKey'>
   readonly execute: Executor
   readonly refusals: Refusals
   /** The host's clock. */
   readonly now: () => EpochMs
+  readonly isClockPlausible: IsClockPlausible
   readonly logger: Logger
 }): CommandDesk & {
   /** To be called at the start: where the store has lost commands, says by the clock from when on they are taken, if nothing else does. */
-  settleLoss(): void
+  settleLoss(): Promise<void>
   counts(): CommandCounts
 } {
   const { site, device, store, signer, refusals, now, logger } = deps
@@ -79,12 +79,10 @@ export function createCommandDesk(deps: {
     return command
   }
 
-  const isBelieved = (at: EpochMs): boolean =>
-    isPlausible(at, { builtAt: WRITTEN_AFTER, newestAt: store.expiry.newestAt() })
-
   /** A command is done by the clock; one that cannot be right would bring back what has expired. */
-  const checkTime = (command: Command, { issuedAt, expiresAt }: CommandKey, at: EpochMs): void => {
-    if (!isBelieved(at)) {
+  const checkTime = (command: Command, { issuedAt, expiresAt }: CommandKey, moment: Moment): void => {
+    const { at, clockPlausible } = moment
+    if (!clockPlausible) {
       throw new RoadveilError('ERR_CLOCK_WRONG', 'the clock is behind what was recorded: no command is taken')
     }
     checkCommandTime(command, at)
@@ -110,7 +108,8 @@ export function createCommandDesk(deps: {
     return signAnswer({ ...about, ...outcome }, key)
   }
 
-  const doOnce = (command: Command, of: CommandKey, at: EpochMs): void => {
+  const doOnce = (command: Command, of: CommandKey, moment: Moment): void => {
+    const { at } = moment
     const { kind, commandId, keyId, by, reason } = command
     const key = signer.signingKey
     const finish = ({ changed, gone = [], rotated }: Happened): Uint8Array => {
@@ -121,7 +120,7 @@ export function createCommandDesk(deps: {
       return answerOf(of, { outcome: 'done', kind, changed, ...found }, at, key)
     }
     const record: Done = {
-      at,
+      ...moment,
       begin: () => {
         const before = commands.find(commandId)?.keyIdBefore
         if (before !== null && before !== undefined) return before
@@ -162,10 +161,12 @@ export function createCommandDesk(deps: {
   }
 
   return {
-    take(topicId, payload) {
+    async take(topicId, payload) {
       const at = now()
       const sha256 = sha256Hex(payload)
       try {
+        // Before anything else: from here on nothing comes in between.
+        const moment = { at, clockPlausible: await deps.isClockPlausible(at) }
         const command = verified(topicId, payload)
         const { commandId } = command
         const [issuedAt, expiresAt] = [Date.parse(command.issuedAt), Date.parse(command.expiresAt)]
@@ -183,8 +184,8 @@ export function createCommandDesk(deps: {
           return
         }
         // What had begun is brought to its end, however long it took until it came again.
-        if (!known) checkTime(command, of, at)
-        doOnce(command, of, at)
+        if (!known) checkTime(command, of, moment)
+        doOnce(command, of, moment)
       } catch (error) {
         const coded = isRoadveilError(error)
           ? error
@@ -212,10 +213,10 @@ export function createCommandDesk(deps: {
       commands.markSent(answer.commandId)
     },
 
-    settleLoss() {
+    async settleLoss() {
       try {
         const at = now()
-        if (isBelieved(at)) commands.settleLoss(at)
+        if (await deps.isClockPlausible(at)) commands.settleLoss(at)
       } catch (error) {
         // The next command tries it again, and is refused if it fails then.
         logger.error('it could not be noted until when commands may have been lost', { error })
@@ -225,6 +226,9 @@ export function createCommandDesk(deps: {
     counts: () => ({ done, refused: refusedForGood + refusals.count() }),
   }
 }
+
+/** What the clock showed, and whether it can be right. */
+type Moment = Pick<Done, 'at' | 'clockPlausible'>
 
 type Outcome<A = UnsignedAnswer> = A extends UnsignedAnswer
   ? Omit<A, 'site' | 'device' | 'commandId' | 'commandSha256' | 'answeredAt'>

@@ -1,13 +1,11 @@
 import type { EpochMs } from '../domain/frame.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
-import { isPlausible } from '../retention/policy.ts'
 import type { Command, CommandOf, CommandSubject } from '../sealing/command.ts'
 import type { SignAccount } from '../store/certificate.ts'
 import type { HoldCriteria } from '../store/hold.ts'
 import type { Store } from '../store/open.ts'
 import type { EvidenceScope } from '../store/resend.ts'
 import type { Rotated } from './key-change.ts'
-import { WRITTEN_AFTER } from './purging.ts'
 import type { Signer } from './signer.ts'
 
 /** What a command did. */
@@ -22,6 +20,8 @@ export interface Happened {
 /** How a command that is being done is recorded. */
 export interface Done {
   readonly at: EpochMs
+  /** Whether the clock that says so can be right. */
+  readonly clockPlausible: boolean
   /** Notes that it began, and returns the id of the signing key of that time; of an earlier try, where there was one. */
   begin(): string
   /** Does everything in one transaction with the record and the answer. */
@@ -35,7 +35,7 @@ export type Executor = (command: Command, done: Done) => void
 
 /** Creates what does commands: the same as people do at the box, with the same rules. */
 export function createExecutor(deps: {
-  readonly store: Pick<Store, 'holds' | 'subjects' | 'resends' | 'expiry' | 'audit'>
+  readonly store: Pick<Store, 'holds' | 'subjects' | 'resends' | 'audit'>
   readonly sign: SignAccount
   readonly signer: Signer
   /** Called when evidence is to be sent again. */
@@ -84,13 +84,12 @@ export function createExecutor(deps: {
       'criteria' in scope
         ? { from: scope.criteria.from, until: scope.criteria.until, camera: scope.criteria.camera }
         : { evidenceId: scope.evidenceIds[0] }
-    const { at } = done
-    const known = { builtAt: WRITTEN_AFTER, newestAt: store.expiry.newestAt() }
+    const { at, clockPlausible } = done
     done.begin()
     store.subjects.erase(about, {
       by: atCity(by),
       at,
-      clockPlausible: isPlausible(at, known),
+      clockPlausible,
       sign: deps.sign,
       conclude: ({ evidence, tombstones, kept }) => {
         const because = (why: string): number => kept.filter((each) => each.because === why).length

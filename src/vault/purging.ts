@@ -1,8 +1,8 @@
 import { Cron } from 'croner'
 import type { Config } from '../config/config.ts'
 import type { EpochMs } from '../domain/frame.ts'
-import { readClockState } from '../health/clock.ts'
 import type { Logger } from '../log.ts'
+import type { IsClockPlausible } from '../retention/clock.ts'
 import { PURGE_JOB } from '../retention/purge.ts'
 import { startRetention } from '../retention/schedule.ts'
 import type { SignAccount } from '../store/certificate.ts'
@@ -15,21 +15,16 @@ export interface Purging {
   nextRunAt(): EpochMs | undefined
 }
 
-/**
- * No right clock is behind this. A constant of the source, since a file's time would come from the very clock that is
- * in question.
- */
-export const WRITTEN_AFTER = Date.parse('2026-01-01T00:00:00Z')
-
 export function createPurging(deps: {
   readonly config: Config
   readonly store: Pick<Store, 'expiry'>
   readonly sign: SignAccount
   /** The host's clock. */
   readonly now: () => EpochMs
+  readonly isClockPlausible: IsClockPlausible
   readonly logger: Logger
 }): Purging {
-  const { config, store, sign, now, logger } = deps
+  const { config, store, sign, now, isClockPlausible, logger } = deps
   const { schedule, ...policy } = config.retention
   const { timeZone } = config.site
   const { directory } = config.logs
@@ -40,11 +35,10 @@ export function createPurging(deps: {
           store: store.expiry,
           policy,
           ...(directory === undefined ? {} : { logDirectory: directory }),
-          builtAt: WRITTEN_AFTER,
           schedule,
           timeZone,
           clock: now,
-          isClockKept: async () => (await readClockState()).synchronized === true,
+          isClockPlausible,
           sign,
           logger,
         },

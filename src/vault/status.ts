@@ -9,6 +9,7 @@ import { readExpiry } from '../health/certificate.ts'
 import { readClockState } from '../health/clock.ts'
 import { readDisk } from '../health/disk.ts'
 import { judgeCondition } from '../health/warnings.ts'
+import type { IsClockPlausible } from '../retention/clock.ts'
 import type { Store } from '../store/open.ts'
 import { VERSION } from '../version.ts'
 import type { CommandCounts } from './commands.ts'
@@ -31,6 +32,7 @@ export interface StatusDeps {
   readonly keyWarning: KeyWarning | undefined
   /** What the check of the audit log at the start has found. */
   readonly auditFault: string | undefined
+  readonly isClockPlausible: IsClockPlausible
   /** The host's clock. */
   readonly now: () => EpochMs
 }
@@ -42,6 +44,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
   const setAside = store.inventory.setAside()
   const delivery = forwarder.state()
   const clock = await readClockState()
+  const at = now()
   const cameras = board.latest?.cameras ?? []
   const setAsides = store.damage.setAsides()
   const maxBytes = config.store.maxSizeMiB * 1024 * 1024
@@ -69,9 +72,10 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       auditFault: deps.auditFault,
       key: deps.keyWarning,
       clock,
+      clockPlausible: await deps.isClockPlausible(at),
       certificates: await Promise.all(certificates),
     },
-    now(),
+    at,
   )
   return {
     site: config.site.id,

@@ -2,16 +2,15 @@ import type { ControlAnswers, SubjectRequest } from '../channel/control-messages
 import type { Config } from '../config/config.ts'
 import { type EpochMs, iso } from '../domain/frame.ts'
 import type { Logger } from '../log.ts'
-import { isPlausible } from '../retention/policy.ts'
+import type { IsClockPlausible } from '../retention/clock.ts'
 import type { SignAccount } from '../store/certificate.ts'
 import type { Store } from '../store/open.ts'
 import type { SubjectEvidence, SubjectScope } from '../store/subject.ts'
-import { WRITTEN_AFTER } from './purging.ts'
 
 /** Answers requests of people about what the box holds about them. */
 export interface SubjectDesk {
   export(request: SubjectRequest): ControlAnswers['subject-export']
-  erase(request: SubjectRequest): ControlAnswers['subject-erase']
+  erase(request: SubjectRequest): Promise<ControlAnswers['subject-erase']>
 }
 
 const DAY_MS = 86_400_000
@@ -21,10 +20,11 @@ const ABOUT_OTHERS: ReadonlySet<string> = new Set(['by', 'reason'])
 
 export function createSubjectDesk(deps: {
   readonly config: Config
-  readonly store: Pick<Store, 'subjects' | 'expiry'>
+  readonly store: Pick<Store, 'subjects'>
   readonly sign: SignAccount
   /** The host's clock. */
   readonly now: () => EpochMs
+  readonly isClockPlausible: IsClockPlausible
   readonly logger: Logger
 }): SubjectDesk {
   const { config, store, now, logger } = deps
@@ -75,12 +75,9 @@ export function createSubjectDesk(deps: {
       }
     },
 
-    erase(request) {
+    async erase(request) {
       const at = now()
-      const clockPlausible = isPlausible(at, {
-        builtAt: WRITTEN_AFTER,
-        newestAt: store.expiry.newestAt(),
-      })
+      const clockPlausible = await deps.isClockPlausible(at)
       const { by } = request
       const erased = store.subjects.erase(scopeOf(request), { by, at, clockPlausible, sign: deps.sign })
       logger.info('erased for a subject request', {

@@ -5,7 +5,9 @@ import type { VisionStats } from '../channel/messages.ts'
 import type { Config } from '../config/config.ts'
 import { createForwarder } from '../delivery/forwarder.ts'
 import { ERRORS } from '../errors.ts'
+import { isClockKept } from '../health/clock.ts'
 import type { Logger } from '../log.ts'
+import { clockJudge } from '../retention/clock.ts'
 import { verifyReceipt } from '../sealing/receipt.ts'
 import { isWriteFailure } from '../store/failure.ts'
 import { openStore } from '../store/open.ts'
@@ -85,10 +87,12 @@ async function runUntilFailure(config: Config, stop: AbortSignal, logger: Logger
   const outbox = createOutbox(store)
   const site = config.site.id
   const sign = accountSigner(config, signer)
+  const isClockPlausible = clockJudge({ newestAt: () => store.expiry.newestAt(), isKept: isClockKept })
   const about = { site, device: deviceId, store, signer, now, logger }
   const refusals = createRefusals({ audit: store.audit, now, logger })
   const commands = createCommandDesk({
     ...about,
+    isClockPlausible,
     cityKeys: keys.command,
     refusals,
     execute: createExecutor({
@@ -99,7 +103,7 @@ async function runUntilFailure(config: Config, stop: AbortSignal, logger: Logger
       onRotated: () => forwarder.renew(),
     }),
   })
-  commands.settleLoss()
+  await commands.settleLoss()
   const forwarder = createForwarder({
     outbox,
     get endorsements() {
@@ -120,7 +124,7 @@ async function runUntilFailure(config: Config, stop: AbortSignal, logger: Logger
     logger,
     now,
   })
-  const purging = createPurging({ config, store, sign, now, logger })
+  const purging = createPurging({ config, store, sign, now, isClockPlausible, logger })
   const board = createVisionBoard(now)
   const checks: { audit?: AuditVerdict | undefined } = {}
   const keyWarning = judgeKeys(keys, config)
@@ -130,13 +134,14 @@ async function runUntilFailure(config: Config, stop: AbortSignal, logger: Logger
     readStatus({
       ...{ config, store, board, outbox, forwarder, purging, commands, startedAt, now, keyWarning },
       auditFault: checks.audit?.fault,
+      isClockPlausible,
     })
 
   await using sockets = new AsyncDisposableStack()
   const handler = createDesk({
     store,
     reportAudit: (witnessed) => reportAudit(checked, { witnessed, signal: until }),
-    subjects: createSubjectDesk({ config, store, sign, now, logger }),
+    subjects: createSubjectDesk({ config, store, sign, now, isClockPlausible, logger }),
     readCertificates: (after) => readCertificates(checked, after),
     readStatus: status,
     now,

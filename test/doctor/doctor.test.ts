@@ -8,11 +8,13 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t from 'tap'
+import { askVault } from '../../src/channel/control.ts'
 import type { Check } from '../../src/doctor/check.ts'
 import { examine } from '../../src/doctor/doctor.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { isClockKept } from '../../src/health/clock.ts'
 import { openStore } from '../../src/store/open.ts'
 import { loadStoreKeys } from '../../src/vault/keys.ts'
 import { runVault } from '../../src/vault/vault.ts'
@@ -141,6 +143,43 @@ await t.test(
     rmSync(`${file}-shm`, { force: true })
   },
 )
+
+await t.test('a clock that is behind what was recorded is told, whether the vault runs or not', async (t) => {
+  const { file, maxSizeMiB } = config.store
+  const before = readFileSync(file)
+  const aYear = 365 * 86_400_000
+  {
+    const key = loadStoreKeys(config, {}).database
+    using store = openStore({ file, key, maxSizeMiB, deviceId: names.device })
+    store.audit.record('vault-started', {}, Date.now() + aYear)
+  }
+  const told = { state: 'warning', code: 'ERR_CLOCK_WRONG', message: /is past already/, hint: /timedatectl/ }
+  const wrong = async (): Promise<Check | undefined> =>
+    (await look()).find(({ code }) => code === 'ERR_CLOCK_WRONG')
+  if (await isClockKept()) t.notOk(await wrong(), 'a time server keeps this one')
+  else t.match(await wrong(), { ...told, check: 'clock' })
+  const later = await examine(trial.box.config, { env: {}, now: Date.now() + aYear })
+  t.notOk(later.some(({ code }) => code === 'ERR_CLOCK_WRONG'))
+
+  const stop = new AbortController()
+  const vault = runVault(config, stop.signal, { logger: keptLog() })
+  await until('it runs', () => existsSync(join(config.runtimeDirectory, 'control.sock')))
+  const { warnings } = await askVault(config.runtimeDirectory, { verb: 'status' })
+  if (await isClockKept()) t.notOk(warnings.some(({ code }) => code === 'ERR_CLOCK_WRONG'))
+  else {
+    t.match(
+      warnings.find(({ code }) => code === 'ERR_CLOCK_WRONG'),
+      { message: told.message, hint: told.hint },
+    )
+    t.match(await wrong(), { ...told, check: 'status' })
+  }
+  stop.abort()
+  await vault
+  for (const name of readdirSync(join(file, '..')))
+    if (name.startsWith(`${basename(file)}-`)) rmSync(join(file, '..', name))
+  rmSync(`${file}.mark`, { force: true })
+  writeFileSync(file, before)
+})
 
 await t.test('of a running vault it asks for what only that knows', async (t) => {
   const stop = new AbortController()

@@ -13,21 +13,21 @@ const SURELY_AFTER_MS = 10 * 60_000
  *
  * @param name of the fault
  */
-export function judgeWord(
+export async function judgeWord(
   name: string,
   store: Store,
   box: RottenBox,
   { wentBack, tally }: { readonly wentBack: boolean; readonly tally: Tally },
-): void {
+): Promise<void> {
   const harm = (what: string): void => tally.harm('broken', `${name}: ${what}`)
   // Of what the log has lost, too, nobody can know it.
   const isLogWhole = !wentBack && store.audit.check().lost === 0
   judgeHeld(name, store, box, { isLogWhole, tally })
 
   const before = holdsOf(store)
-  const desk = box.desk(store, NOW)
+  const desk = await box.desk(store, NOW)
   for (const { commandId, envelope } of box.spent) {
-    desk.take(commandId, envelope)
+    await desk.take(commandId, envelope)
     if (holdsOf(store) !== before) harm('a command that was done is done again')
   }
   const stayed = heldIn(store, box)
@@ -38,7 +38,7 @@ export function judgeWord(
   const at = NOW + SURELY_AFTER_MS
   const criteria = { camera: 'bus-stop' }
   const { commandId, envelope } = box.sign({ kind: 'hold', caseNumber: 'new', subject: { criteria } }, at)
-  box.desk(store, at).take(commandId, envelope)
+  await (await box.desk(store, at)).take(commandId, envelope)
   if (!holdsOf(store).includes('"new"')) harm('a new command is not done')
 }
 

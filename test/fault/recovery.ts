@@ -53,7 +53,7 @@ export async function judgeRecovery(
     const isSeen = setAsides.length > 0 || wentBack
     if (isSeen !== alarms.length > 0)
       harm(`the city sees ${alarms.join() || 'nothing'} after ${setAsides.length} salvages`)
-    judgeWord(name, store, box, { wentBack, tally })
+    await judgeWord(name, store, box, { wentBack, tally })
     tally.recovered(performance.now() - began)
     return
   }

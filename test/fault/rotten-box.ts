@@ -7,6 +7,7 @@ import { createWitness as createCityWitness } from '../../src/receiver/witness.t
 import { loadPublicKey, loadSigningKey, type SigningKey, type VerifyKeys } from '../../src/sealing/keys.ts'
 import { sealEvidence } from '../../src/sealing/seal.ts'
 import { type DatabaseFile, openDatabase } from '../../src/store/database.ts'
+import { clockJudge } from '../../src/retention/clock.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import { loadStoreKeys, openWith, wipe } from '../../src/vault/keys.ts'
@@ -49,7 +50,7 @@ export interface RottenBox {
   /** The page of the database at which a table begins. */
   pageOf(table: string): number
   /** What takes commands with this store, at this moment. */
-  desk(store: Store, at: number): ReturnType<typeof deskOn>['desk']
+  desk(store: Store, at: number): Promise<Awaited<ReturnType<typeof deskOn>>['desk']>
   /** A command of the city, issued at this moment. */
   sign(draft: object, at: number): SentCommand
   /** Opens the store as the vault does; `onDamage` is called where the vault would end to be started again. */
@@ -71,8 +72,14 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
   const { signing, signers, database } = keys
   const commandKey = loadSigningKey({ name: 'none', file: trial.city.commandKey, env: {} })
   const { id, publicKey } = loadPublicKey(trial.box.commandPublicKey)
-  const desk: RottenBox['desk'] = (store, at) =>
-    deskOn(store, { config, cityKeys: new Map([[id, publicKey]]), now: () => at }).desk
+  const desk: RottenBox['desk'] = async (store, at) => {
+    const isClockPlausible = clockJudge({
+      newestAt: () => store.expiry.newestAt(),
+      isKept: async () => false,
+    })
+    const about = { config, cityKeys: new Map([[id, publicKey]]), now: () => at, isClockPlausible }
+    return (await deskOn(store, about)).desk
+  }
   const sign: RottenBox['sign'] = (draft, at) => signDraft(draft, { config, key: commandKey, at })
 
   const open: RottenBox['open'] = (log, onDamage = () => undefined) => {
@@ -102,9 +109,9 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
   const waiting: SealedParts[] = []
   const newest: SealedParts[] = []
   const spent: SentCommand[] = []
-  const command = (store: Store, draft: object): void => {
+  const command = async (store: Store, draft: object): Promise<void> => {
     const sent = sign(draft, STARTED + spent.length)
-    desk(store, STARTED + spent.length).take(sent.commandId, sent.envelope)
+    await (await desk(store, STARTED + spent.length)).take(sent.commandId, sent.envelope)
     spent.push(sent)
   }
   let heard: Uint8Array
@@ -117,11 +124,11 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
     const hold = { reason: 'court', by: 'officer', at: STARTED, caseNumber: CASES[0] }
     for (const evidenceId of heldIds) store.holds.place(evidenceId, hold)
     const held8 = { kind: 'hold', caseNumber: CASES[1], subject: { evidenceIds: heldIds } }
-    command(store, held8)
+    await command(store, held8)
     for (const each of [held, gone]) store.outbox.settle(receiptFor(each), STARTED)
     run('cp', '-a', state, join(folder, 'old'))
-    command(store, { kind: 'release', caseNumber: CASES[1] })
-    command(store, held8)
+    await command(store, { kind: 'release', caseNumber: CASES[1] })
+    await command(store, held8)
     for (let n = 0; n < 3; n++) newest.push(await commit(store))
     heard = checkpointOf(store, signing)
     run('cp', '-a', state, join(folder, 'killed'))

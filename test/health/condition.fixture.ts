@@ -16,5 +16,6 @@ export const wellUntil = (expiresAt: EpochMs): Condition => ({
   auditFault: undefined,
   key: undefined,
   clock: { synchronized: true, source: 'chrony', offsetMs: 0, lastSyncAt: null },
+  clockPlausible: true,
   certificates: [{ file: 'box.crt', expiresAt }],
 })

@@ -63,6 +63,7 @@ await t.test('each trouble has its code, its cause and what to do', async (t) =>
     [{ auditFault: 'row 7 is missing' }, 'ERR_AUDIT_BROKEN', /row 7/],
     [{ key: { code: 'ERR_KEY_RECOVERY', message: 'no wrap' } }, 'ERR_KEY_RECOVERY', /no wrap/],
     [{ store: { ...well.store, failedAt: days(-6) } }, 'ERR_STORE_IO', /opened anew/],
+    [{ clockPlausible: false }, 'ERR_CLOCK_WRONG', /shows 2026-03-02T10:00:00.000Z, which is past already/],
     [{ clock: { ...well.clock, synchronized: false } }, 'ERR_CLOCK_UNSYNCHRONIZED', /not synchronized/],
     [{ clock: { ...well.clock, synchronized: null } }, 'ERR_CLOCK_UNSYNCHRONIZED', /not known/],
     [{ certificates: [{ file: 'a.crt', expiresAt: days(29) }] }, 'ERR_CERTIFICATE_EXPIRY', /in 29 days/],

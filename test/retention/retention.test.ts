@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { PurgeAccount } from '../../src/domain/purge.ts'
 import type { LogFields } from '../../src/log.ts'
+import { clockJudge } from '../../src/retention/clock.ts'
 import { isPlausible } from '../../src/retention/policy.ts'
 import { purge, type PurgeDeps } from '../../src/retention/purge.ts'
 import { type RetentionDeps, startRetention } from '../../src/retention/schedule.ts'
@@ -28,7 +29,11 @@ function depsFor(
     error: quiet,
     warn: (_: string, fields?: LogFields) => warnings.push(fields),
   }
-  return { store: store.expiry, policy, builtAt: START - 30 * DAY, sign, logger, warnings, ...change }
+  const isClockPlausible = clockJudge({
+    newestAt: () => store.expiry.newestAt(),
+    isKept: async () => false,
+  })
+  return { store: store.expiry, policy, isClockPlausible, sign, logger, warnings, ...change }
 }
 
 async function run(

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Config } from '../../src/config/config.ts'
 import type { EpochMs } from '../../src/domain/frame.ts'
 import { signCommand, type UnsignedCommand } from '../../src/sealing/command.ts'
+import type { IsClockPlausible } from '../../src/retention/clock.ts'
 import type { SigningKey, VerifyKeys } from '../../src/sealing/keys.ts'
 import { readSigningFile } from '../../src/sealing/signing-file.ts'
 import type { Store } from '../../src/store/open.ts'
@@ -22,24 +23,39 @@ export interface SentCommand {
 }
 
 /** The desk of a box as its vault puts it together, on a store that is open. */
-export function deskOn(
+export async function deskOn(
   store: Store,
   {
     config,
     cityKeys,
     now,
-  }: { readonly config: Config; readonly cityKeys: VerifyKeys; readonly now: () => EpochMs },
+    isClockPlausible,
+  }: {
+    readonly config: Config
+    readonly cityKeys: VerifyKeys
+    readonly now: () => EpochMs
+    readonly isClockPlausible: IsClockPlausible
+  },
 ) {
   const signer = createSigner(config, readSigningFile(signingKeySource(config, {})), {})
   const logger = keptLog()
-  const about = { site: config.site.id, device: config.device.id, store, signer, cityKeys, now, logger }
+  const about = {
+    site: config.site.id,
+    device: config.device.id,
+    store,
+    signer,
+    cityKeys,
+    now,
+    isClockPlausible,
+    logger,
+  }
   const execute = createExecutor({
     ...{ store, signer, sign: accountSigner(config, signer) },
     ...{ onQueued: () => undefined, onRotated: () => undefined },
   })
   const refusals = createRefusals({ audit: store.audit, now, logger })
   const desk = createCommandDesk({ ...about, execute, refusals })
-  desk.settleLoss()
+  await desk.settleLoss()
   return { signer, desk }
 }
 

@@ -66,7 +66,7 @@ export interface Street extends BoxAndCity {
 }
 
 /** Of a box that is not commanded; test/support/commanded.ts has one that is. */
-const NO_COMMANDS = { take: () => undefined, waiting: () => [], sent: () => undefined }
+const NO_COMMANDS = { take: async () => undefined, waiting: () => [], sent: () => undefined }
 
 const SHORT = { connectMs: 3000, publishMs: 3000 }
 const QUICK = { firstMs: 50, mostMs: 200 }

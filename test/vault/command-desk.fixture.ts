@@ -5,6 +5,7 @@ import { type Answer, verifyAnswer } from '../../src/sealing/answer.ts'
 import { loadPublicKey, loadSigningKey } from '../../src/sealing/keys.ts'
 import { sha256Hex } from '../../src/sealing/seal.ts'
 import type { CommandKey } from '../../src/store/command.ts'
+import { clockJudge } from '../../src/retention/clock.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import type { Trial } from '../../src/trial/trial.ts'
 import { loadStoreKeys } from '../../src/vault/keys.ts'
@@ -24,18 +25,20 @@ export interface DeskTest extends Disposable {
   readonly signer: Signer
   readonly desk: CommandDesk
   setClock(at: number): void
+  /** From now on a time server keeps it. */
+  keepClock(): void
   /** As if no row of the audit log had a time that says more than the clock. */
   forgetTimes(): void
   sign(draft: object): SentCommand
   keyOf(sent: SentCommand): CommandKey
   /** Hands a command over and returns the answers that wait then, which count as sent. */
-  take(sent: SentCommand): readonly Answer[]
+  take(sent: SentCommand): Promise<readonly Answer[]>
   /** From now on the store fails when a command is to be concluded, or its answer kept. */
-  failAt(step: 'conclude' | 'keep'): void
+  failAt(step: 'conclude' | 'keep'): Promise<void>
   /** A new process on the same files. */
-  restart(): void
+  restart(): Promise<void>
   /** The same after the store was closed and its files were changed, as the vault starts: what is damaged is salvaged. */
-  restartAfter(change: (file: string) => void): void
+  restartAfter(change: (file: string) => void): Promise<void>
 }
 
 export async function setUpDesk(
@@ -49,16 +52,19 @@ export async function setUpDesk(
   const { database: key } = loadStoreKeys(config, {})
   let at = start
   let timesCount = true
+  let isKept = false
 
   const openFiles = (): Store => openStore({ ...config.store, key, deviceId: NAMES.device, salvage: { at } })
   let store = openFiles()
-  const open = (commands: Store['commands'] = store.commands) => {
-    const opened = store.expiry
-    const expiry = { ...opened, newestAt: () => (timesCount ? opened.newestAt() : undefined) }
+  const open = async (commands: Store['commands'] = store.commands) => {
+    const isClockPlausible = clockJudge({
+      newestAt: () => (timesCount ? store.expiry.newestAt() : undefined),
+      isKept: async () => isKept,
+    })
     const cityKeys = new Map([[id, publicKey]])
-    return deskOn({ ...store, commands, expiry }, { config, cityKeys, now: () => at })
+    return deskOn({ ...store, commands }, { config, cityKeys, now: () => at, isClockPlausible })
   }
-  let box = open()
+  let box = await open()
 
   const it: DeskTest = {
     trial,
@@ -73,29 +79,32 @@ export async function setUpDesk(
       return box.desk
     },
     setClock: (to) => void (at = to),
+    keepClock: () => void (isKept = true),
     forgetTimes: () => void (timesCount = false),
     sign: (draft) => signDraft(draft, { config, key: commandKey, at }),
     keyOf: ({ commandId, envelope }) => ({
       ...{ commandId, sha256: sha256Hex(envelope), issuedAt: at, expiresAt: at + DAY_MS },
     }),
-    take({ commandId, envelope }) {
-      box.desk.take(commandId, envelope)
+    async take({ commandId, envelope }) {
+      await box.desk.take(commandId, envelope)
       const waiting = box.desk.waiting()
       for (const answer of waiting) box.desk.sent(answer)
       return waiting.map((answer) => answerOf(it, answer.envelope))
     },
-    failAt(step) {
+    async failAt(step) {
       const fail = (): never => {
         throw new RoadveilError('ERR_STORE_FULL', 'the disk is full')
       }
-      box = open({ ...store.commands, [step]: fail })
+      box = await open({ ...store.commands, [step]: fail })
     },
-    restart: () => void (box = open()),
-    restartAfter(change) {
+    async restart() {
+      box = await open()
+    },
+    async restartAfter(change) {
       store[Symbol.dispose]()
       change(config.store.file)
       store = openFiles()
-      box = open()
+      box = await open()
     },
     [Symbol.dispose]: () => store[Symbol.dispose](),
   }

@@ -13,16 +13,18 @@ const PAGE = 4096
 type Sent = ReturnType<DeskTest['sign']>
 
 /** Evidence that a command holds, another one released and a third one holds anew, and that the city has: a hold keeps it. */
-function releasedAndHeld(box: DeskTest): { readonly evidenceId: string; readonly release: Sent } {
+async function releasedAndHeld(
+  box: DeskTest,
+): Promise<{ readonly evidenceId: string; readonly release: Sent }> {
   const sealed = sealedFixture(2000)
   const { evidenceId } = sealed
   box.store.evidence.commit(sealed, aboutAt(START))
   const hold = { kind: 'hold', caseNumber: '7/26', subject: { evidenceIds: [evidenceId] } }
-  box.take(box.sign(hold))
+  await box.take(box.sign(hold))
   const release = box.sign({ kind: 'release', evidenceIds: [evidenceId], expiresAt: soon(7 * DAY) })
-  box.take(release)
+  await box.take(release)
   box.setClock(START + MINUTE)
-  box.take(box.sign(hold))
+  await box.take(box.sign(hold))
   box.store.outbox.settle(receiptFor(sealed), START + MINUTE)
   return { evidenceId, release }
 }
@@ -32,8 +34,8 @@ function soon(ms: number): string {
 }
 
 /** A bit flips in the first page of each of these tables. */
-function damage(box: DeskTest, ...tables: readonly string[]): void {
-  box.restartAfter((file) => {
+async function damage(box: DeskTest, ...tables: readonly string[]): Promise<void> {
+  await box.restartAfter((file) => {
     const { database: key } = loadStoreKeys(box.config, {})
     const db = openDatabase({ file, key, maxSizeMiB: 64 })
     const root = db.prepare<[string], number>('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck()
@@ -46,13 +48,13 @@ function damage(box: DeskTest, ...tables: readonly string[]): void {
 }
 
 /** Puts the database as it was at the moment in place again; `also` are other files of the store. */
-function keepCopy(box: DeskTest, ...also: readonly string[]): () => void {
+async function keepCopy(box: DeskTest, ...also: readonly string[]): Promise<() => Promise<void>> {
   const ends = ['', ...also]
   const kept = `${box.config.store.file}.kept`
-  box.restartAfter((file) => {
+  await box.restartAfter((file) => {
     for (const end of ends) if (existsSync(`${file}${end}`)) copyFileSync(`${file}${end}`, `${kept}${end}`)
   })
-  return () =>
+  return async () =>
     box.restartAfter((file) => {
       rmSync(`${file}-wal`, { force: true })
       for (const end of ends) if (existsSync(`${kept}${end}`)) copyFileSync(`${kept}${end}`, `${file}${end}`)
@@ -66,27 +68,35 @@ function isHeld(box: DeskTest, evidenceId: string): boolean {
 
 await t.test('a spent command is not done again after the table of commands was damaged', async (t) => {
   using box = await setUpDesk(t, START)
-  const { evidenceId, release } = releasedAndHeld(box)
-  const [first] = box.take(release)
+  const { evidenceId, release } = await releasedAndHeld(box)
+  const [first] = await box.take(release)
   const refused = box.sign({ kind: 'release', caseNumber: '9/26' })
-  t.match(box.take(refused), [{ outcome: 'refused', code: 'ERR_HOLD_UNKNOWN' }])
+  t.match(await box.take(refused), [{ outcome: 'refused', code: 'ERR_HOLD_UNKNOWN' }])
   const waiting = box.sign({ kind: 'hold', caseNumber: '8/26', subject: { criteria: { camera: 'north' } } })
-  damage(box, 'command')
+  await damage(box, 'command')
   t.equal(box.store.damage.setAsides().length, 1, 'the store was salvaged')
 
   t.match(first, { outcome: 'done', changed: { released: 1 } })
-  t.match(box.take(release), [{ ...first, answeredAt: soon(MINUTE) }], 'it is answered the same')
-  t.match(box.take(release), [{ outcome: 'done', changed: { released: 1 } }])
-  t.match(box.take(refused), [{ outcome: 'refused', code: 'ERR_HOLD_UNKNOWN' }], 'one that was refused, too')
+  t.match(await box.take(release), [{ ...first, answeredAt: soon(MINUTE) }], 'it is answered the same')
+  t.match(await box.take(release), [{ outcome: 'done', changed: { released: 1 } }])
+  t.match(
+    await box.take(refused),
+    [{ outcome: 'refused', code: 'ERR_HOLD_UNKNOWN' }],
+    'one that was refused, too',
+  )
   const other = box.sign({ kind: 'rotate-key', commandId: release.commandId })
-  t.match(box.take(other), [{ code: 'ERR_COMMAND_REUSED' }])
-  t.match(box.take(waiting), [{ outcome: 'done' }], 'the log is whole: what was not taken yet is done')
+  t.match(await box.take(other), [{ code: 'ERR_COMMAND_REUSED' }])
+  t.match(await box.take(waiting), [{ outcome: 'done' }], 'the log is whole: what was not taken yet is done')
   t.ok(isHeld(box, evidenceId), 'the hold holds')
   const released = box.store.audit.list(100).filter(({ kind }) => kind === 'hold-released')
   t.equal(released.length, 1)
 
-  damage(box, 'command')
-  t.match(box.take(release), [{ outcome: 'done', changed: { released: 1 } }], 'also after a second damage')
+  await damage(box, 'command')
+  t.match(
+    await box.take(release),
+    [{ outcome: 'done', changed: { released: 1 } }],
+    'also after a second damage',
+  )
   t.ok(isHeld(box, evidenceId))
 })
 
@@ -97,16 +107,20 @@ for (const [expected, ...tables] of [
 ] as const)
   await t.test(`after damage to ${tables.join(', ')} what was issued before changes nothing`, async (t) => {
     using box = await setUpDesk(t, START)
-    const { evidenceId, release } = releasedAndHeld(box)
+    const { evidenceId, release } = await releasedAndHeld(box)
     const answer = expected === 'forgotten' ? { code: 'ERR_COMMAND_FORGOTTEN' } : { outcome: 'done' }
-    damage(box, ...tables)
-    t.match(box.take(release), [answer])
+    await damage(box, ...tables)
+    t.match(await box.take(release), [answer])
     t.ok(isHeld(box, evidenceId), 'the hold holds')
     box.setClock(START + 2 * MINUTE)
     const hold = { kind: 'hold', caseNumber: '8/26', subject: { criteria: { camera: 'north' } } }
-    t.match(box.take(box.sign(hold)), [{ outcome: 'done' }], 'what is issued afterwards is done at once')
-    damage(box, ...tables)
-    t.match(box.take(release), [answer], 'and so it is after a second damage')
+    t.match(
+      await box.take(box.sign(hold)),
+      [{ outcome: 'done' }],
+      'what is issued afterwards is done at once',
+    )
+    await damage(box, ...tables)
+    t.match(await box.take(release), [answer], 'and so it is after a second damage')
     t.ok(isHeld(box, evidenceId))
   })
 
@@ -116,19 +130,19 @@ await t.test('an old copy of the store that is put back does no spent command ag
   const { evidenceId } = sealed
   box.store.evidence.commit(sealed, aboutAt(START))
   const hold = { kind: 'hold', caseNumber: '7/26', subject: { evidenceIds: [evidenceId] } }
-  box.take(box.sign(hold))
-  const putBack = keepCopy(box)
+  await box.take(box.sign(hold))
+  const putBack = await keepCopy(box)
   const release = box.sign({ kind: 'release', evidenceIds: [evidenceId] })
-  t.match(box.take(release), [{ outcome: 'done' }])
-  putBack()
+  t.match(await box.take(release), [{ outcome: 'done' }])
+  await putBack()
   t.ok(box.store.damage.missingRows > 0, 'the store knows that it went back')
-  t.match(box.take(release), [{ outcome: 'refused', code: 'ERR_COMMAND_FORGOTTEN' }])
+  t.match(await box.take(release), [{ outcome: 'refused', code: 'ERR_COMMAND_FORGOTTEN' }])
   t.ok(isHeld(box, evidenceId))
   box.setClock(START + 1)
-  t.match(box.take(box.sign({ kind: 'release', evidenceIds: [evidenceId] })), [{ outcome: 'done' }])
-  box.restartAfter(() => undefined)
+  t.match(await box.take(box.sign({ kind: 'release', evidenceIds: [evidenceId] })), [{ outcome: 'done' }])
+  await box.restartAfter(() => undefined)
   t.equal(box.store.damage.missingRows, 0)
-  t.match(box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }], 'and so it stays')
+  t.match(await box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }], 'and so it stays')
 })
 
 await t.test(
@@ -136,19 +150,21 @@ await t.test(
   async (t) => {
     using box = await setUpDesk(t, START)
     const hold = { kind: 'hold', caseNumber: '7/26', subject: { criteria: { camera: 'north' } } }
-    t.match(box.take(box.sign(hold)), [{ outcome: 'done' }])
-    const putBack = keepCopy(box)
+    t.match(await box.take(box.sign(hold)), [{ outcome: 'done' }])
+    const putBack = await keepCopy(box)
     const release = box.sign({ kind: 'release', caseNumber: '7/26' })
-    t.match(box.take(release), [{ outcome: 'done' }])
+    t.match(await box.take(release), [{ outcome: 'done' }])
     rmSync(`${box.config.store.file}.mark`)
-    putBack()
+    await putBack()
     t.equal(box.store.damage.missingRows, 0)
-    t.match(box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
-    t.match(box.take(box.sign({ kind: 'release', caseNumber: '7/26' })), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
+    t.match(await box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
+    t.match(await box.take(box.sign({ kind: 'release', caseNumber: '7/26' })), [
+      { code: 'ERR_COMMAND_FORGOTTEN' },
+    ])
     // The city's clock may be ahead by as much.
     box.setClock(START + 5 * MINUTE + 1)
-    t.match(box.take(box.sign({ kind: 'release', caseNumber: '7/26' })), [{ outcome: 'done' }])
-    t.match(box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
+    t.match(await box.take(box.sign({ kind: 'release', caseNumber: '7/26' })), [{ outcome: 'done' }])
+    t.match(await box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
   },
 )
 
@@ -156,34 +172,36 @@ await t.test('a clock that was ahead when commands were lost locks none out once
   using box = await setUpDesk(t, START)
   const hold = { kind: 'hold', caseNumber: '7/26', subject: { criteria: { camera: 'north' } } }
   const first = box.sign(hold)
-  t.match(box.take(first), [{ outcome: 'done' }])
-  const putBack = keepCopy(box)
+  t.match(await box.take(first), [{ outcome: 'done' }])
+  const putBack = await keepCopy(box)
   rmSync(`${box.config.store.file}.mark`)
   box.setClock(START + 3650 * DAY)
-  putBack()
+  await putBack()
   box.store.audit.record('vault-started', {}, START + 3650 * DAY)
   // Set right by a time server, which is believed although the log knows of a later moment.
   box.setClock(START + DAY)
-  box.forgetTimes()
-  box.restart()
-  t.match(box.take(box.sign({ kind: 'release', caseNumber: '7/26' })), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
+  box.keepClock()
+  await box.restart()
+  t.match(await box.take(box.sign({ kind: 'release', caseNumber: '7/26' })), [
+    { code: 'ERR_COMMAND_FORGOTTEN' },
+  ])
   box.setClock(START + DAY + 5 * MINUTE + 1)
-  t.match(box.take(box.sign({ kind: 'release', caseNumber: '7/26' })), [{ outcome: 'done' }])
+  t.match(await box.take(box.sign({ kind: 'release', caseNumber: '7/26' })), [{ outcome: 'done' }])
 })
 
 await t.test('while no clock is believed, nothing that may have been taken is taken', async (t) => {
   using box = await setUpDesk(t, START)
   const hold = { kind: 'hold', caseNumber: '7/26', subject: { criteria: { camera: 'north' } } }
   const first = box.sign(hold)
-  t.match(box.take(first), [{ outcome: 'done' }])
+  t.match(await box.take(first), [{ outcome: 'done' }])
   const release = box.sign({ kind: 'release', caseNumber: '7/26' })
-  t.match(box.take(release), [{ outcome: 'done' }])
+  t.match(await box.take(release), [{ outcome: 'done' }])
   rmSync(`${box.config.store.file}.mark`)
   box.setClock(0)
-  damage(box, 'audit', 'command', 'meta')
-  t.match(box.take(release), [{ code: 'ERR_CLOCK_WRONG' }])
+  await damage(box, 'audit', 'command', 'meta')
+  t.match(await box.take(release), [{ code: 'ERR_CLOCK_WRONG' }])
   box.setClock(START + MINUTE)
-  t.match(box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
+  t.match(await box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
 })
 
 await t.test(
@@ -193,11 +211,11 @@ await t.test(
       using box = await setUpDesk(t, START)
       const timeSpan = [soon(-2 * DAY), soon(0)]
       const sent = box.sign({ kind: 'erase', subject: { criteria: { timeSpan } } })
-      box.failAt('keep')
-      t.match(box.take(sent), [{ outcome: 'refused', code: 'ERR_STORE_FULL' }])
-      damage(box, ...tables)
+      await box.failAt('keep')
+      t.match(await box.take(sent), [{ outcome: 'refused', code: 'ERR_STORE_FULL' }])
+      await damage(box, ...tables)
       box.setClock(START + 2 * DAY)
-      const answers = box.take(sent)
+      const answers = await box.take(sent)
       if (tables.length === 1) t.match(answers, [{ outcome: 'done', kind: 'erase' }])
       else t.match(answers, [{ outcome: 'refused', code: /^ERR_COMMAND_(FORGOTTEN|EXPIRED)$/ }])
     }
@@ -209,18 +227,20 @@ await t.test(
   async (t) => {
     using box = await setUpDesk(t, START)
     const sent = box.sign({ kind: 'rotate-key' })
-    const [first] = box.take(sent)
+    const [first] = await box.take(sent)
     const { id } = box.signer.signingKey
-    damage(box, 'command')
-    t.match(box.take(sent), [{ outcome: 'done', rotated: first?.outcome === 'done' ? first.rotated : {} }])
+    await damage(box, 'command')
+    t.match(await box.take(sent), [
+      { outcome: 'done', rotated: first?.outcome === 'done' ? first.rotated : {} },
+    ])
     t.equal(box.signer.signingKey.id, id)
   },
 )
 
 await t.test('what a box took before it was updated is not done again either', async (t) => {
   using box = await setUpDesk(t, START)
-  const { evidenceId, release } = releasedAndHeld(box)
-  box.restartAfter((file) => {
+  const { evidenceId, release } = await releasedAndHeld(box)
+  await box.restartAfter((file) => {
     const { database: key } = loadStoreKeys(box.config, {})
     const db = openDatabase({ file, key, maxSizeMiB: 64 })
     for (const column of ['commands_until', 'commands_lost_until', 'commands_lost'])
@@ -230,9 +250,13 @@ await t.test('what a box took before it was updated is not done again either', a
     db.pragma('user_version = 6')
     db.close()
   })
-  damage(box, 'command')
-  t.match(box.take(release), [{ outcome: 'done', changed: { released: 1 } }], 'the log says that it was done')
-  damage(box, 'audit', 'command')
-  t.match(box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
+  await damage(box, 'command')
+  t.match(
+    await box.take(release),
+    [{ outcome: 'done', changed: { released: 1 } }],
+    'the log says that it was done',
+  )
+  await damage(box, 'audit', 'command')
+  t.match(await box.take(release), [{ code: 'ERR_COMMAND_FORGOTTEN' }])
   t.ok(isHeld(box, evidenceId))
 })

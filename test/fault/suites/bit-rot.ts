@@ -201,7 +201,7 @@ async function putBack(box: RottenBox, tally: Rounds['tally']): Promise<void> {
   const alarms = await box.alarms(store)
   if (!alarms.some((code) => code === 'ERR_AUDIT_ROLLED_BACK' || code === 'ERR_AUDIT_FORKED'))
     harm(`the city sees ${alarms.join() || 'nothing'}`)
-  judgeWord('an old copy', store, box, { wentBack: true, tally })
+  await judgeWord('an old copy', store, box, { wentBack: true, tally })
   for (const { evidenceId } of box.waiting)
     if (!box.newest.has(evidenceId) && !store.evidence.has(evidenceId))
       tally.harm('lost', `an old copy: ${evidenceId}`)

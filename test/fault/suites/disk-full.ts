@@ -8,7 +8,6 @@ import { judgeDisk } from '../../../src/health/warnings.ts'
 import { purge } from '../../../src/retention/purge.ts'
 import { accountSigner } from '../../../src/vault/certificates.ts'
 import { createIntake } from '../../../src/vault/intake.ts'
-import { WRITTEN_AFTER } from '../../../src/vault/purging.ts'
 import { boxConfig } from '../../support/box.ts'
 import { DEVICE, setUpStreet, SITE, type Street } from '../../support/delivery.ts'
 import { syntheticEvidence } from '../../support/evidence.ts'
@@ -153,7 +152,10 @@ async function purgeOnce(
   const policy = { tombstoneDays, auditDays, logDays, certificateDays }
   const sign = accountSigner(config, { signingKey: deviceKey })
   try {
-    await purge({ store: store.expiry, policy, builtAt: WRITTEN_AFTER, sign, logger: log }, Date.now())
+    await purge(
+      { store: store.expiry, policy, isClockPlausible: async () => true, sign, logger: log },
+      Date.now(),
+    )
   } catch (error) {
     harm(`retention: ${String(error)}`)
   }
