@@ -12,8 +12,12 @@ import { superviseProcess, type ProcessSpec } from './supervise.ts'
 
 /** vault commits what it is working on, vision finishes the evidence that it is building and hands it over. */
 const GRACE_MS = 45_000
-const MIN_DELAY_MS = 1_000
-const MAX_DELAY_MS = 30_000
+const DELAYS_MS = {
+  minDelayMs: 1_000,
+  // Back at work within 10 s, however often: vision takes some seconds to load its networks.
+  maxKilledDelayMs: 2_000,
+  maxDelayMs: 30_000,
+}
 
 /** `roadveil run`: vision and vault, kept running until a signal. */
 export function addRun(program: Command, output: Output): void {
@@ -55,7 +59,7 @@ async function runBoth(config: Config, configFile: string, output: Output): Prom
   signals.signal.addEventListener('abort', stop)
   if (signals.signal.aborted) stop()
 
-  const options = { logger, onLine, graceMs: GRACE_MS, minDelayMs: MIN_DELAY_MS, maxDelayMs: MAX_DELAY_MS }
+  const options = { logger, onLine, graceMs: GRACE_MS, ...DELAYS_MS }
   const vault = superviseProcess(processSpec('vault', configFile), options, stopVault.signal).finally(stop)
   const vision = superviseProcess(processSpec('vision', configFile), options, stopVision.signal)
   const visionExit = await vision

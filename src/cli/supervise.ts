@@ -20,8 +20,11 @@ export interface SuperviseOptions {
   readonly onLine: (line: string) => void
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number
-  /** First delay before a dead process is started again; doubled each time, up to `maxDelayMs`. */
+  /** First delay before a dead process is started again; doubled each time, up to one of the two below. */
   readonly minDelayMs: number
+  /** For a process that was killed, by a person or for want of memory: that says nothing against it. */
+  readonly maxKilledDelayMs: number
+  /** For a process that ended by itself or crashed: it would soon do so again, and each start costs seconds of a small CPU. */
   readonly maxDelayMs: number
 }
 
@@ -42,14 +45,18 @@ export async function superviseProcess(
 ): Promise<0 | 3> {
   const { logger } = options
   const { role } = spec
-  let attempt = 0
+  // Counted apart: whoever kills a process must not make it wait for faults of its own, nor the other way round.
+  let [killed, failed] = [0, 0]
   for (;;) {
     const startedAt = performance.now()
     const { code, by } = await runOnce(spec, options, signal)
     if (signal.aborted) return 0
     if (code === BAD_CONFIG_EXIT) return 3
-    attempt = performance.now() - startedAt > HEALTHY_MS ? 1 : attempt + 1
-    const delayMs = backoffMs(attempt, options.minDelayMs, options.maxDelayMs)
+    if (performance.now() - startedAt > HEALTHY_MS) killed = failed = 0
+    const isKilled = by === 'SIGKILL'
+    const attempt = isKilled ? ++killed : ++failed
+    const mostMs = isKilled ? options.maxKilledDelayMs : options.maxDelayMs
+    const delayMs = backoffMs(attempt, options.minDelayMs, mostMs)
     const how = by === null ? { exitCode: code ?? 1 } : { signal: by }
     logger.warn('a process ended and is started again', { role, attempt, delayMs, ...how })
     await pause(delayMs, signal)

@@ -25,7 +25,8 @@ function recording(graceMs = 5_000) {
     onLine: (line) => void lines.push(line),
     graceMs,
     minDelayMs: 20,
-    maxDelayMs: 40,
+    maxKilledDelayMs: 40,
+    maxDelayMs: 160,
   }
   const waitFor = async (pattern: RegExp): Promise<void> => {
     while (!lines.some((line) => pattern.test(line))) await sleep(20)
@@ -40,14 +41,51 @@ await t.test('a process that dies is started again, with growing delays', async 
   const stop = new AbortController()
   const done = superviseProcess(specOf('process.exit(7)'), options, stop.signal)
   const restarts = () => lines.filter((line) => line.includes('started again'))
-  while (restarts().length < 4) await sleep(20)
+  while (restarts().length < 5) await sleep(20)
   stop.abort()
   t.equal(await done, 0)
   const parsed = restarts().map(
     (line) => JSON.parse(line) as { attempt: number; delayMs: number; exitCode: number },
   )
   t.match(parsed.slice(0, 3), [{ attempt: 1, exitCode: 7 }, { attempt: 2 }, { attempt: 3 }])
-  t.ok(parsed.every(({ delayMs }) => delayMs >= 10 && delayMs <= 40))
+  t.ok(parsed.every(({ delayMs }) => delayMs >= 10 && delayMs <= 160))
+  t.ok(
+    parsed.slice(3).every(({ delayMs }) => delayMs >= 80),
+    'up to the longest',
+  )
+})
+
+await t.test('a process that is killed again and again is soon back each time', async (t) => {
+  const { lines, options } = recording()
+  const stop = new AbortController()
+  const script = `process.kill(process.pid, 'SIGKILL'); setInterval(() => {}, 1000)`
+  const done = superviseProcess(specOf(script), options, stop.signal)
+  const restarts = () => lines.filter((line) => line.includes('started again'))
+  while (restarts().length < 6) await sleep(20)
+  stop.abort()
+  await done
+  const parsed = restarts().map((line) => JSON.parse(line) as { attempt: number; delayMs: number })
+  t.match(parsed[5], { attempt: 6, signal: 'SIGKILL' })
+  t.ok(
+    parsed.every(({ delayMs }) => delayMs <= 40),
+    parsed.map(({ delayMs }) => delayMs).join(),
+  )
+})
+
+await t.test('being killed does not make a process wait longer for a fault of its own', async (t) => {
+  const { lines, options } = recording()
+  const marks = shortFolder(t)
+  const stop = new AbortController()
+  // Killed five times, then it fails.
+  const script = `const fs = require('node:fs'); const n = fs.readdirSync(${JSON.stringify(marks)}).length;
+    fs.writeFileSync(${JSON.stringify(marks)} + '/' + n, '');
+    if (n < 5) process.kill(process.pid, 'SIGKILL'); else process.exit(1); setInterval(() => {}, 1000)`
+  const done = superviseProcess(specOf(script), options, stop.signal)
+  const own = (): string | undefined => lines.find((line) => line.includes('"exitCode":1'))
+  while (own() === undefined) await sleep(20)
+  stop.abort()
+  await done
+  t.match(JSON.parse(own() ?? ''), { attempt: 1, exitCode: 1 })
 })
 
 await t.test('a process that finds its config bad is not started again', async (t) => {

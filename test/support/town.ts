@@ -100,7 +100,7 @@ export async function setUpTown(
 }
 
 /** As if this software and its networks had run on the box before: the self-test takes as long as a whole evidence. */
-async function passSelftest(config: Config): Promise<void> {
+export async function passSelftest(config: Config): Promise<void> {
   const { database: key } = await loadVaultKeys(config, process.env)
   const { file, maxSizeMiB } = config.store
   using store = openStore({ file, key, maxSizeMiB, deviceId: config.device.id })

@@ -1,23 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { readdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askVault } from '../../../src/channel/control.ts'
 import type { Config } from '../../../src/config/config.ts'
-import { loadReceiverConfig } from '../../../src/receiver/config.ts'
-import { createReceiver } from '../../../src/receiver/receiver.ts'
-import { reportAudit } from '../../../src/vault/audit.ts'
-import { loadStoreKeys } from '../../../src/vault/keys.ts'
 import { boxConfig } from '../../support/box.ts'
-import { keptLog } from '../../support/kept-log.ts'
 import { startMosquitto } from '../../support/mosquitto.ts'
 import { until, untilNoneLeft } from '../../support/until.ts'
 import { expectHarm } from '../control.ts'
 import type { Dice } from '../dice.ts'
-import { openAsVault } from '../power/open-as-vault.ts'
 import type { Rounds } from '../suite.ts'
+import { startCity } from './city.ts'
 import { startVictim, type Victim } from './process.ts'
 import { PLATE } from './plate.ts'
+import { prove } from './proof.ts'
 
 const NAMES = { site: 'main-street', device: 'box-1' }
 const VAULT = join(import.meta.dirname, '..', '..', 'support', 'vault-process.ts')
@@ -45,14 +41,7 @@ export async function killBox(rounds: Rounds, count: number): Promise<void> {
   writeFileSync(file, JSON.stringify(config))
   const cache = join(folder, 'compiled')
 
-  const atCity = new Map<string, number>()
-  const ending = new AbortController()
-  const receiver = createReceiver(await loadReceiverConfig(trial.city.config), {
-    ...{ logger: keptLog(), now: Date.now, env: {} },
-    stored: ({ evidenceId }) => void atCity.set(evidenceId, (atCity.get(evidenceId) ?? 0) + 1),
-  })
-  const receiving = receiver.run(ending.signal)
-
+  await using city = await startCity(trial)
   const acknowledged = new Set<string>()
   let killedAt: number | undefined
   const hear = (line: string): void => {
@@ -101,9 +90,8 @@ export async function killBox(rounds: Rounds, count: number): Promise<void> {
     await untilNoneLeft('everything is delivered', outbox)
   } finally {
     await Promise.all([vault.kill(), vision.kill()])
-    ending.abort()
-    await receiving
   }
+  const { atCity } = city
   const proof = { acknowledged, atCity, evidence: join(trial.city.evidence, NAMES.site, NAMES.device) }
   await prove(config, proof, tally)
   const [first = ''] = acknowledged
@@ -131,38 +119,4 @@ async function killKeyChange(dice: Dice, { file, cache }: { file: string; cache:
   await until('keys are being changed', () => begun, { everyMs: 2 })
   await sleep(dice.between(0, 250))
   await change.kill()
-}
-
-/** Everything acknowledged is at the city, and everything there came once; the box's record says so, too. */
-async function prove(
-  config: Config,
-  {
-    acknowledged,
-    atCity,
-    evidence,
-  }: { acknowledged: ReadonlySet<string>; atCity: ReadonlyMap<string, number>; evidence: string },
-  tally: Rounds['tally'],
-): Promise<void> {
-  // A box that gets to nothing between two kills loses nothing, either.
-  if (acknowledged.size < 8) tally.harm('broken', `only ${acknowledged.size} evidence were acknowledged`)
-  using store = openAsVault(config)
-  const halves = readdirSync(dirname(config.store.file)).filter((name) => name.includes('.next'))
-  if (halves.length > 0) tally.harm('broken', `${halves.join(', ')} is left of changes of keys`)
-  const waiting = new Set(store.inventory.list().map(({ evidenceId }) => evidenceId))
-  const folders = new Set(readdirSync(evidence))
-  for (const id of acknowledged) {
-    if (waiting.has(id)) continue
-    if (!atCity.has(id) || !folders.has(id))
-      tally.harm('lost', `${id} is neither in the store nor at the city`)
-    if (!store.evidence.has(id)) tally.harm('lost', `nothing of ${id} is left on record`)
-  }
-  for (const [id, times] of atCity)
-    if (times > 1) tally.harm('duplicated', `the city accepted ${id} ${times} times`)
-  const { signers } = loadStoreKeys(config, {})
-  const checked = { store, deviceId: config.device.id, signers }
-  const { faults, rows } = await reportAudit(checked, { signal: new AbortController().signal })
-  for (const { message } of faults) tally.harm('broken', `the audit log: ${message}`)
-  const delivered = store.audit.list(rows).filter(({ kind }) => kind === 'evidence-delivered')
-  const ids = delivered.map(({ details }) => details['evidenceId'])
-  if (new Set(ids).size !== ids.length) tally.harm('duplicated', 'the record has an evidence delivered twice')
 }

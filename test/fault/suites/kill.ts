@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { killBox } from '../kill/box.ts'
 import { cameraKills } from '../kill/cameras.ts'
+import { killRun } from '../kill/run.ts'
 import { migrationKills, purgeKills } from '../kill/stores.ts'
 import { diceOf } from '../dice.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
@@ -13,11 +14,13 @@ export const kill: FaultSuite = {
   counts: { short: 60, long: 2_000 },
   async run(rounds) {
     const { count } = rounds
-    const inBox = Math.ceil(count * 0.5)
-    // Processes take their time to start: two lanes at once.
+    const inRun = Math.ceil((count * 2) / 15)
+    const inBox = Math.ceil((count - inRun) * 0.5)
+    // Processes take their time to start: three lanes at once.
     await Promise.all([
+      killRun(laneOf(rounds, 'run'), inRun),
       killBox(laneOf(rounds, 'box'), inBox),
-      killOthers(laneOf(rounds, 'others'), count - inBox),
+      killOthers(laneOf(rounds, 'others'), count - inRun - inBox),
     ])
   },
 }
