@@ -67,7 +67,7 @@ export async function listenForVision(
   signal: AbortSignal,
 ): Promise<VisionListener> {
   const listener = createListener(options, signal)
-  const server = await listenOnSocket(options.socketPath, (socket) => listener.accept(socket))
+  const server = await listenOnSocket(options.socketPath, (socket) => listener.accept(socket), 'group')
   return {
     accept: (stream) => listener.accept(stream),
     async [Symbol.asyncDispose]() {

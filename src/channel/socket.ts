@@ -6,23 +6,33 @@ import { dirname } from 'node:path'
 import { getuid } from 'node:process'
 import { RoadveilError } from '../errors.ts'
 
-/** Unix sockets in the runtime directory: only the user that runs Roadveil can reach them. */
+/**
+ * Unix sockets in the runtime directory: only the user that runs Roadveil can reach them. Where vision has a user of its own, the
+ * directory is one that its group may enter (mode 0710), and of the sockets in it vision's is the group's as well.
+ */
 
 /** Linux: sun_path of sockaddr_un holds 108 bytes with the closing zero, see unix(7). */
 const MAX_PATH_BYTES = 107
 
+/** Who may connect: the user that runs vault, or also the group where the directory lets it in. */
+export type SocketReach = 'user' | 'group'
+
 /**
- * Listens on a Unix socket of mode 0600 in a directory of mode 0700, which is made if it is missing. A socket file that
- * a dead process left behind is replaced.
+ * Listens on a Unix socket of mode 0600 in a directory of mode 0700, which is made if it is missing; of mode 0660 where the directory
+ * has mode 0710 and the socket is the group's. A socket file that a dead process left behind is replaced.
  *
  * @throws ERR_CHANNEL_BUSY if another process answers on it, ERR_RUNTIME_DIRECTORY if others may enter the directory,
  * it cannot be used or the path is too long.
  */
-export async function listenOnSocket(path: string, onSocket: (socket: Socket) => void): Promise<Server> {
+export async function listenOnSocket(
+  path: string,
+  onSocket: (socket: Socket) => void,
+  reach: SocketReach = 'user',
+): Promise<Server> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) {
     throw new RoadveilError('ERR_RUNTIME_DIRECTORY', `${path} is longer than ${MAX_PATH_BYTES} bytes`)
   }
-  await openDirectory(dirname(path))
+  const isShared = await openDirectory(dirname(path))
   await removeStale(path)
   const server = createServer(onSocket)
   try {
@@ -32,7 +42,7 @@ export async function listenOnSocket(path: string, onSocket: (socket: Socket) =>
     if (hasErrno(error, 'EADDRINUSE')) throw busy(path)
     throw new RoadveilError('ERR_RUNTIME_DIRECTORY', `cannot listen on ${path}`, { cause: error })
   }
-  await chmod(path, 0o600)
+  await chmod(path, isShared && reach === 'group' ? 0o660 : 0o600)
   return server
 }
 
@@ -53,11 +63,13 @@ function hasErrno(error: unknown, errno: string): boolean {
   return error instanceof Error && 'code' in error && error.code === errno
 }
 
-async function openDirectory(directory: string): Promise<void> {
+/** True when the group may enter it. */
+async function openDirectory(directory: string): Promise<boolean> {
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 })
     const { mode, uid } = await stat(directory)
-    if ((mode & 0o077) === 0 && uid === getuid?.()) return
+    const others = mode & 0o077
+    if ((others === 0 || others === 0o010) && uid === getuid?.()) return others !== 0
   } catch (error) {
     throw new RoadveilError('ERR_RUNTIME_DIRECTORY', `cannot use ${directory}`, { cause: error })
   }

@@ -107,9 +107,9 @@ async function fileFault(kind: FileKind, file: string): Promise<string | undefin
 /** Sockets lie in it: whoever can enter it could talk to vault. */
 async function privateFault(directory: string): Promise<string | undefined> {
   const found = await statOf(directory)
-  if (!found || (found.mode & 0o077) === 0) return undefined
+  if (!found || (found.mode & 0o077) === 0 || (found.mode & 0o077) === 0o010) return undefined
   const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
-  return `may be entered by others: mode is ${mode}, must be 0700`
+  return `may be entered by others: mode is ${mode}, must be 0700, or 0710 for a group`
 }
 
 async function secretFault(file: string): Promise<string | undefined> {

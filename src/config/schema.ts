@@ -181,7 +181,9 @@ export const configSchema = z.strictObject({
     ),
     maxSizeMiB: z.int().min(64).max(1_048_576).default(4096).describe('The database never grows beyond this'),
   }),
-  runtimeDirectory: folderName.describe('For the sockets; only the user that runs Roadveil may enter it'),
+  runtimeDirectory: folderName.describe(
+    'For the sockets; only the user that runs Roadveil may enter it (0700), or with it the group of vision (0710)',
+  ),
   city: z.strictObject({
     recipients: z
       .strictObject({

@@ -124,7 +124,7 @@ export const EXCHANGE_ERRORS = {
   },
   ERR_RUNTIME_DIRECTORY: {
     exit: 3,
-    hint: 'Set runtimeDirectory to a short path of a folder that belongs to the user that runs Roadveil and has mode 0700.',
+    hint: 'Set runtimeDirectory to a short path of a folder that belongs to the user that runs Roadveil and has mode 0700 (0710 for its group).',
   },
   ERR_VAULT_UNREACHABLE: {
     exit: 4,

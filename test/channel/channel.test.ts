@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmod, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { listenForControl } from '../../src/channel/control.ts'
 import { encodeFrame, readFrames } from '../../src/channel/framing.ts'
 import { connectInMemory, connectVault } from '../../src/channel/link.ts'
 import { createListener, listenForVision } from '../../src/channel/listener.ts'
@@ -124,14 +125,32 @@ await t.test('only the user that runs vault can reach its socket', async (t) => 
     t.equal((await stat(socketPath)).mode & 0o777, 0o600)
     await t.rejects(listenForVision(options, never), { code: 'ERR_CHANNEL_BUSY' })
   }
-  await chmod(folder, 0o755)
-  await t.rejects(listenForVision(options, never), { code: 'ERR_RUNTIME_DIRECTORY' })
+  for (const mode of [0o755, 0o750, 0o730, 0o711]) {
+    await chmod(folder, mode)
+    await t.rejects(listenForVision(options, never), { code: 'ERR_RUNTIME_DIRECTORY' })
+  }
   await chmod(folder, 0o700)
   await writeFile(socketPath, 'not a socket')
   await t.rejects(listenForVision(options, never), { code: 'ERR_RUNTIME_DIRECTORY' })
   const long = { ...options, socketPath: join(folder, 'x'.repeat(100)) }
   await t.rejects(listenForVision(long, never), { code: 'ERR_RUNTIME_DIRECTORY' })
 })
+
+await t.test(
+  'a vision with a user of its own reaches vault through their group, and nothing else',
+  async (t) => {
+    const runtimeDirectory = join(await shortFolder(t), 'run')
+    await mkdir(runtimeDirectory)
+    await chmod(runtimeDirectory, 0o710)
+    const socketPath = join(runtimeDirectory, 'vault.sock')
+    const logger = keptLog()
+    await using sockets = new AsyncDisposableStack()
+    sockets.use(await listenForVision({ socketPath, hello, handlers: keeper().handlers, logger }, never))
+    sockets.use(await listenForControl({ runtimeDirectory, handler: async () => ({ holds: [] }), logger }))
+    t.equal((await stat(socketPath)).mode & 0o777, 0o660)
+    t.equal((await stat(join(runtimeDirectory, 'control.sock'))).mode & 0o777, 0o600)
+  },
+)
 
 await t.test('a slow vault makes deliveries wait, and only one evidence is on its way', async (t) => {
   const socketPath = join(await shortFolder(t), 'run', 'vault.sock')
