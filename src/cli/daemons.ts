@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Config } from '../config/config.ts'
 import { type ErrorCode, isRoadveilError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
+import { createNotifier } from '../health/notify.ts'
 import { readConfig } from './config.ts'
 import { forbidCoreDumps } from './core-dumps.ts'
 import { configOption } from './options.ts'
@@ -11,7 +12,7 @@ import { stopSignals } from './signals.ts'
 type Daemon = (
   config: Config,
   signal: AbortSignal,
-  dependencies: { readonly logger: Logger },
+  dependencies: { readonly logger: Logger; readonly onReady: () => void },
 ) => Promise<void>
 
 /** Keys and stores that do not fit each other: starting again changes nothing, and a person has to put the right ones in place. */
@@ -68,8 +69,10 @@ function addDaemon(
       const config = await readConfig(file, role)
       const logger = createLogger({ process: role, level: config.logs.level })
       try {
+        const notifier = createNotifier({ env: process.env, logger }, signals.signal)
+        signals.signal.addEventListener('abort', () => notifier.stopping(), { once: true })
         const run = await daemon.load()
-        await run(config, signals.signal, { logger })
+        await run(config, signals.signal, { logger, onReady: () => notifier.ready() })
       } catch (error) {
         // What stops because it was told to is no failure.
         if (signals.signal.aborted && !isRoadveilError(error)) return

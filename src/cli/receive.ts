@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander'
 import type { StoredEvidence } from '../receiver/incoming.ts'
+import { createNotifier } from '../health/notify.ts'
 import { createLogger } from '../log.ts'
 import { forbidCoreDumps } from './core-dumps.ts'
 import { LoggedError, type Output } from './output.ts'
@@ -38,6 +39,10 @@ export function addReceive(program: Command, output: Output): void {
         stored: (evidence) =>
           output.answer(json ? JSON.stringify(storedEvent(evidence)) : storedText(evidence)),
       })
+      const notifier = createNotifier({ env: process.env, logger }, signals.signal)
+      signals.signal.addEventListener('abort', () => notifier.stopping(), { once: true })
+      // Its config is good; a broker or database that is away is tried again, and no start waits for that.
+      notifier.ready()
       try {
         await receiver.run(signals.signal)
       } catch (error) {

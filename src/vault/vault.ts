@@ -40,22 +40,27 @@ import { createWitness } from './witness.ts'
  * A broker that cannot be reached, or a part that fails, does not stop the others: what vision sends is always taken in. But a disk
  * that refuses a write ends it: only a store that is opened anew, by the next process, can be believed again.
  *
+ * @param dependencies.onReady called once it takes what vision sends
  * @throws ERR_SECRET_FILE, ERR_KEY_INVALID, ERR_KEY_WRAP, what `openStore` throws, ERR_CHANNEL_BUSY, ERR_RUNTIME_DIRECTORY
  */
 export async function runVault(
   config: Config,
   signal: AbortSignal,
-  { logger }: { readonly logger: Logger },
+  { logger, onReady }: { readonly logger: Logger; readonly onReady?: () => void },
 ): Promise<void> {
   try {
-    await runUntilFailure(config, signal, logger)
+    await runUntilFailure(config, signal, { logger, onReady })
   } catch (error) {
     if (isWriteFailure(error)) noteStoreFailure(config, Date.now())
     throw error
   }
 }
 
-async function runUntilFailure(config: Config, stop: AbortSignal, logger: Logger): Promise<void> {
+async function runUntilFailure(
+  config: Config,
+  stop: AbortSignal,
+  { logger, onReady }: { readonly logger: Logger; readonly onReady: (() => void) | undefined },
+): Promise<void> {
   const now = Date.now
   const startedAt = now()
   const keys = await loadVaultKeys(config, process.env)
@@ -174,6 +179,7 @@ async function runUntilFailure(config: Config, stop: AbortSignal, logger: Logger
   )
   sockets.use(fromVision)
   logger.info('vault is ready', { version: VERSION })
+  onReady?.()
 
   const part = { signal: until, logger }
   await Promise.all([

@@ -23,12 +23,13 @@ const REPORT_EVERY_MS = 1_000
  * The process that sees pixels: it has no keys, no state directory and no network but the cameras. Runs until the signal
  * aborts. When all inputs are recordings, it goes on after their end, so that vault can still ask how they went.
  *
+ * @param dependencies.onReady called once its networks are loaded and the cameras are being opened
  * @throws RoadveilError when a model is missing or wrong, or vault refuses this version or config
  */
 export async function runVision(
   config: Config,
   signal: AbortSignal,
-  { logger }: { readonly logger: Logger },
+  { logger, onReady }: { readonly logger: Logger; readonly onReady?: () => void },
 ): Promise<void> {
   const models = await loadModelSource()
   const detector = await openObjectDetector(models)
@@ -69,6 +70,7 @@ export async function runVision(
     })
   })
   logger.info('vision is ready', { count: watches.length })
+  onReady?.()
 
   const ended = new AbortController()
   const until = AbortSignal.any([signal, ended.signal])
