@@ -4,7 +4,7 @@ import t from 'tap'
 
 /** From the ground up: a room imports only from rows below its own, never from a neighbour in its row. */
 const ROWS: readonly (readonly string[])[] = [
-  ['scrub', 'version', 'waiting', 'byte-reader', 'domain', 'errors'],
+  ['scrub', 'version', 'waiting', 'temporary', 'byte-reader', 'domain', 'errors'],
   ['log'],
   ['config-file'],
   ['config'],
@@ -19,7 +19,17 @@ const ROWS: readonly (readonly string[])[] = [
 /** Rooms with a list of their own, which is stricter than their row. */
 const ONLY: Readonly<Record<string, readonly string[]>> = {
   domain: [],
-  receiver: ['config-file', 'domain', 'errors', 'log', 'protocol', 'sealing', 'scrub', 'waiting'],
+  receiver: [
+    'config-file',
+    'domain',
+    'errors',
+    'log',
+    'protocol',
+    'sealing',
+    'scrub',
+    'temporary',
+    'waiting',
+  ],
   trial: ['domain', 'errors', 'protocol', 'sealing'],
 }
 

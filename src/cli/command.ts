@@ -185,7 +185,7 @@ async function send(box: Box, order: Order, options: CommandOptions, output: Out
   const { loadReceiverConfig } = await import('../receiver/config.ts')
   const { sendCommand } = await import('../receiver/commander.ts')
   const config = await loadReceiverConfig(file)
-  const { commandId, answer } = await sendCommand(
+  const { commandId, answer, unkept } = await sendCommand(
     config,
     { box, order, validDays, timeoutMs: timeout * 1000 },
     {
@@ -195,6 +195,10 @@ async function send(box: Box, order: Order, options: CommandOptions, output: Out
       signal: signals.signal,
     },
   )
+  if (unkept) {
+    output.note(`roadveil: the answer was not kept: ${unkept.message} [${unkept.code}]`)
+    output.note(`roadveil: hint: ${unkept.hint}`)
+  }
   if (json) output.json({ ...answer, commandId })
   else if (answer.outcome === 'done') for (const line of answerLines(box, answer)) output.answer(line)
   if (answer.outcome === 'done') return

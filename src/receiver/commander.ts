@@ -23,6 +23,8 @@ export type Order = What<UnsignedCommand>
 export interface Commanded {
   readonly commandId: string
   readonly answer: Answer
+  /** Why the answer is not in the city's files, where it could not be kept: the receiver asks the box again for one. */
+  readonly unkept: RoadveilError | undefined
 }
 
 const DAY_MS = 86_400_000
@@ -33,7 +35,7 @@ const RECONNECT = { firstMs: 300, mostMs: 3000 }
  * command only once.
  *
  * @throws RoadveilError ERR_COMMAND_KEYLESS, ERR_SECRET_FILE and ERR_KEY_INVALID for the command key, ERR_DEVICE_UNKNOWN,
- *   ERR_COMMAND_INVALID, ERR_OUTPUT_FAILED, and ERR_ANSWER_MISSING when nothing came in time.
+ *   ERR_COMMAND_INVALID, ERR_OUTPUT_FAILED for the command, and ERR_ANSWER_MISSING when nothing came in time.
  */
 export async function sendCommand(
   config: ReceiverConfig,
@@ -64,14 +66,17 @@ export async function sendCommand(
 
   const prefix = config.broker.topicPrefix
   const station = { prefix, ...box }
-  const answered = Promise.withResolvers<Answer>()
+  const answered = Promise.withResolvers<Omit<Commanded, 'commandId'>>()
   const finished = new AbortController()
   const until = AbortSignal.any([signal, finished.signal, AbortSignal.timeout(timeoutMs)])
   const take = async ({ topic, payload }: IncomingMessage): Promise<void> => {
     try {
       const parsed = parseTopic(prefix, topic)
       if (parsed.kind === 'endorsement') await endorsed.take(parsed, payload)
-      if (parsed.kind === 'answer') answered.resolve(await files.takeAnswer(parsed, payload))
+      if (parsed.kind !== 'answer') return
+      const answer = await files.readAnswer(parsed, payload, envelope)
+      // The box has spoken: whoever commands hears of it, also where it cannot be kept.
+      answered.resolve({ answer, unkept: await unkeptBy(files.keepAnswer(parsed, payload, answer)) })
     } catch (error) {
       // Forged, about something else, or of a key that is still to be endorsed: what counts may come yet.
       logger.warn('a message was not taken', { error })
@@ -104,17 +109,27 @@ export async function sendCommand(
   let lastError: RoadveilError | undefined
   const sending = keepConnected(serve, (error) => (lastError = error), RECONNECT, until)
   const missing = sending.then(() => undefined)
-  const answer = await Promise.race([answered.promise, missing])
+  const settled = await Promise.race([answered.promise, missing])
   finished.abort()
   await sending.catch((error: unknown) => {
     if (!isRoadveilError(error)) throw error
   })
-  if (answer) return { commandId, answer }
+  if (settled) return { commandId, ...settled }
   const why = lastError ? `; ${lastError.message}` : ''
   throw new RoadveilError(
     'ERR_ANSWER_MISSING',
     `${box.device} has not answered command ${commandId} in time${why}`,
   )
+}
+
+async function unkeptBy(keeping: Promise<void>): Promise<RoadveilError | undefined> {
+  try {
+    await keeping
+    return undefined
+  } catch (error) {
+    if (!isRoadveilError(error)) throw error
+    return error
+  }
 }
 
 interface SendOptions {

@@ -16,6 +16,9 @@ export interface Box {
   readonly device: string
 }
 
+/** Who answers what, as the topic says. */
+type Answering = Box & { readonly commandId: string }
+
 /** A command that its box has not answered. */
 export interface OpenCommand {
   readonly commandId: string
@@ -29,11 +32,20 @@ export interface CommandFiles {
   /** Keeps a signed command, before anything of it is sent. Throws ERR_OUTPUT_FAILED. */
   keep(box: Box, commandId: string, envelope: Uint8Array): Promise<void>
   /**
-   * Checks an answer and keeps it, unless the command was not issued here. A refusal never takes the place of what was done.
+   * Checks an answer and keeps it, unless the command was not issued here.
    *
-   * @throws what `verifyAnswer` and `deviceKeys` throw, ERR_MESSAGE, ERR_ANSWER_INVALID when it is about something else, ERR_OUTPUT_FAILED.
+   * @throws what `readAnswer` and `keepAnswer` throw.
    */
-  takeAnswer(from: Box & { readonly commandId: string }, payload: Buffer): Promise<Answer>
+  takeAnswer(from: Answering, payload: Buffer): Promise<Answer>
+  /**
+   * Checks an answer to a command.
+   *
+   * @param command its signed bytes; undefined where it was not issued here.
+   * @throws what `verifyAnswer` and `deviceKeys` throw, ERR_MESSAGE, ERR_ANSWER_INVALID when it is about something else.
+   */
+  readAnswer(from: Answering, payload: Buffer, command: Uint8Array | undefined): Promise<Answer>
+  /** Keeps an answer that was checked; a refusal never takes the place of what was done. Throws ERR_OUTPUT_FAILED. */
+  keepAnswer(from: Answering, payload: Buffer, answer: Answer): Promise<void>
   /** What is still to be answered and has not expired. */
   open(box: Box): Promise<readonly OpenCommand[]>
 }
@@ -51,12 +63,21 @@ export function createCommandFiles(
 ): CommandFiles {
   const folderOf = ({ site, device }: Box): string => join(stateDirectory, 'commands', site, device)
 
-  return {
+  const folderOfCommand = (from: Answering): string => join(folderOf(from), from.commandId)
+
+  const files: CommandFiles = {
     async keep(box, commandId, envelope) {
-      await replaceFile(join(folderOf(box), commandId, COMMAND), envelope)
+      await replaceFile(join(folderOfCommand({ ...box, commandId }), COMMAND), envelope)
     },
 
-    async takeAnswer({ site, device, commandId }, payload) {
+    async takeAnswer(from, payload) {
+      const command = await readIfThere(join(folderOfCommand(from), COMMAND))
+      const answer = await files.readAnswer(from, payload, command)
+      await files.keepAnswer(from, payload, answer)
+      return answer
+    },
+
+    async readAnswer({ site, device, commandId }, payload, command) {
       if (payload.length > MAX_ANSWER_BYTES) {
         throw new RoadveilError('ERR_MESSAGE', `an answer has ${payload.length} bytes`)
       }
@@ -65,17 +86,23 @@ export function createCommandFiles(
       if (answer.site !== site || answer.commandId !== commandId) {
         throw new RoadveilError('ERR_ANSWER_INVALID', 'an answer came under a topic that it is not about')
       }
-      const folder = join(folderOf({ site, device }), commandId)
-      const command = await readIfThere(join(folder, COMMAND))
       if (!command || sha256Hex(command) !== answer.commandSha256) {
         // What somebody else sent, or forged: the box's answer to that is not this city's business.
         throw new RoadveilError('ERR_ANSWER_INVALID', 'an answer came to a command that was not issued here')
       }
-      const before = await readIfThere(join(folder, ANSWER))
-      if (before && verifyAnswer(before, sender).outcome === 'done') return answer
-      await replaceFile(join(folder, ANSWER), payload)
-      logger.info('a command was answered', { site, device, commandId, status: answer.outcome })
       return answer
+    },
+
+    async keepAnswer(from, payload, { outcome }) {
+      const { site, device, commandId } = from
+      const file = join(folderOfCommand(from), ANSWER)
+      const before = await readIfThere(file).catch((cause: unknown) => {
+        throw new RoadveilError('ERR_OUTPUT_FAILED', `cannot read ${file}`, { cause })
+      })
+      const sender = { deviceId: device, deviceKeys: await deviceKeys(device) }
+      if (before && verifyAnswer(before, sender).outcome === 'done') return
+      await replaceFile(file, payload)
+      logger.info('a command was answered', { site, device, commandId, status: outcome })
     },
 
     async open(box) {
@@ -91,4 +118,5 @@ export function createCommandFiles(
       return found
     },
   }
+  return files
 }

@@ -90,13 +90,13 @@ export function createPublicFile(file: string, bytes: Uint8Array): void {
 
 /**
  * Puts a secret in the place of another, under the same promises as `createSecretFile`: at every moment the name holds the old one
- * or the new one, whole.
+ * or the new one, whole. One process at a time: whoever changes keys holds the store alone. So the temporary name is always the same, and
+ * what an interrupted try left of a secret is removed by the next one at once.
  *
  * Throws ERR_SECRET_FILE when it can't be written.
  */
 export function replaceSecretFile(file: string, bytes: Uint8Array): void {
   const temporary = `${file}.new`
-  // What an interrupted try left never came into use.
   rmSync(temporary, { force: true })
   createFile(temporary, bytes, 0o600)
   moveFile(temporary, file)

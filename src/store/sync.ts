@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { removeLeftBeside, temporaryBeside } from '../temporary.ts'
 
 const PIECE_BYTES = 64 * 1024
 
@@ -40,18 +41,26 @@ export function rewrite(file: string): void {
   }
 }
 
-/** Puts a file of mode 0600 in the place of another, if there is one: at every moment the name holds the old bytes or the new ones, whole. */
+/**
+ * Puts a file of mode 0600 in the place of another, if there is one: at every moment the name holds the old bytes or the new ones, whole.
+ * Two processes may do so at once: the copy of the first page is made before the lock on the database is.
+ */
 export function replaceFile(file: string, bytes: Uint8Array): void {
-  const temporary = `${file}.new`
-  rmSync(temporary, { force: true })
-  const descriptor = openSync(temporary, 'wx', 0o600)
+  const temporary = temporaryBeside(file)
   try {
-    writeFileSync(descriptor, bytes)
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
+    const descriptor = openSync(temporary, 'wx', 0o600)
+    try {
+      writeFileSync(descriptor, bytes)
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+    removeLeftBeside(temporary)
+    renameSync(temporary, file)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
   }
-  renameSync(temporary, file)
   sync(dirname(file))
 }
 

@@ -1,55 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { sendCommand, type Order } from '../../src/receiver/commander.ts'
-import { loadReceiverConfig } from '../../src/receiver/config.ts'
-import { createReceiver } from '../../src/receiver/receiver.ts'
 import { verifyAnswer } from '../../src/sealing/answer.ts'
-import { createSigningKey, loadPublicKey } from '../../src/sealing/keys.ts'
+import { createSigningKey } from '../../src/sealing/keys.ts'
 import { verifyPurgeCertificate } from '../../src/sealing/purge-certificate.ts'
-import { type Commanded, NAMES, setUpCommanded } from '../support/commanded.ts'
-import { keptLog } from '../support/kept-log.ts'
+import { NAMES, setUpCommanded } from '../support/commanded.ts'
+import { cityOf, HOLD as hold } from '../support/commanding-city.ts'
+import type { keptLog } from '../support/kept-log.ts'
 import { until } from '../support/until.ts'
-
-const hold: Order = {
-  kind: 'hold',
-  caseNumber: '7/26',
-  subject: { criteria: { camera: 'bus-stop' } },
-  by: 'ada',
-  reason: 'court order',
-}
-
-async function cityOf({ broker: { trial } }: Commanded) {
-  const config = await loadReceiverConfig(trial.city.config)
-  const { id, publicKey } = loadPublicKey(join(trial.city.devices, `${NAMES.device}.pem`))
-  const sender = { deviceId: NAMES.device, deviceKeys: new Map([[id, publicKey]]) }
-  const deps = { logger: keptLog(), now: Date.now, env: {}, signal: new AbortController().signal }
-  return {
-    config,
-    sender,
-    log: deps.logger,
-    send: (order: Order, timeoutMs = 10_000, changed: object = {}) =>
-      sendCommand({ ...config, ...changed }, { box: NAMES, order, validDays: 1, timeoutMs }, deps),
-    async startReceiver() {
-      const stop = new AbortController()
-      const receiver = createReceiver(config, deps)
-      const ended = receiver.run(stop.signal)
-      await until('the city listens', receiver.connected)
-      return {
-        async [Symbol.asyncDispose]() {
-          stop.abort()
-          await ended
-        },
-      }
-    },
-    /** The files that the city has of its commands. */
-    filed: () =>
-      readdirSync(join(config.stateDirectory, 'commands'), { recursive: true, encoding: 'utf8' })
-        .filter((name) => name.endsWith('.json'))
-        .sort(),
-    read: (name: string) => readFileSync(join(config.stateDirectory, 'commands', name)),
-  }
-}
 
 await t.test('a command is sent, answered by the box, and kept with its answer', async (t) => {
   await using box = await setUpCommanded(t)

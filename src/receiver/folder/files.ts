@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { RoadveilError } from '../../errors.ts'
+import { removeLeftBeside, temporaryBeside } from '../../temporary.ts'
 
 /** A file to write: its name may hold one folder. */
 export interface NewFile {
@@ -12,13 +13,14 @@ export interface NewFile {
  * Writes a folder so that it is there with everything in it or not at all, also after a power cut: files and folders go to
  * the disk under a temporary name, which is then changed, and the folder above goes to the disk last. Modes 0600 and 0700.
  *
- * @param temporary where it is written first: on the same file system, and of no other writer.
+ * @param temporary where it is written first: on the same file system, and of no other writer. What a writer that was killed left beside
+ *   it is removed.
  * @throws RoadveilError ERR_OUTPUT_FAILED; nothing new is under the name then.
  */
 export async function writeFolder(
   folder: string,
   files: readonly NewFile[],
-  temporary = join(dirname(folder), `.${basename(folder)}.new`),
+  temporary = temporaryBeside(join(dirname(folder), `.${basename(folder)}`)),
 ): Promise<void> {
   const above = dirname(folder)
   try {
@@ -26,6 +28,7 @@ export async function writeFolder(
     await rm(temporary, { recursive: true, force: true })
     const folders = new Set(files.map(({ name }) => dirname(join(temporary, name)))).add(temporary)
     for (const each of folders) await mkdir(each, { recursive: true, mode: 0o700 })
+    removeLeftBeside(temporary)
     await all(files.map(({ name, bytes }) => writeSynced(join(temporary, name), bytes)))
     await all([...folders].map(syncFolder))
     await rename(temporary, folder)
@@ -37,19 +40,21 @@ export async function writeFolder(
 }
 
 /**
- * Writes a file so that it is there as a whole or as it was before, also after a power cut. Mode 0600.
+ * Writes a file so that it is there as a whole or as it was before, also after a power cut. Mode 0600. Two may do so at once, in two
+ * processes as well: the file is one of theirs then.
  *
  * @throws RoadveilError ERR_OUTPUT_FAILED
  */
 export async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${file}.new`
+  const temporary = temporaryBeside(file)
   try {
     await makeFolder(dirname(file))
-    await rm(temporary, { force: true })
     await writeSynced(temporary, bytes)
+    removeLeftBeside(temporary)
     await rename(temporary, file)
     await syncFolder(dirname(file))
   } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => undefined)
     throw new RoadveilError('ERR_OUTPUT_FAILED', `cannot write ${file}`, { cause })
   }
 }
