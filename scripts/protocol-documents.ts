@@ -1,7 +1,13 @@
 import { z } from 'zod'
 import {
+  ANSWER_EXPIRY_SECONDS,
+  CERTIFICATE_SLOTS,
+  MAX_ANSWER_BYTES,
+  MAX_CERTIFICATE_BYTES,
   MAX_CHECKPOINT_BYTES,
   MAX_CHUNK_BYTES,
+  MAX_COMMAND_BYTES,
+  MAX_COMMAND_DAYS,
   MAX_ENDORSEMENT_BYTES,
   MAX_MANIFEST_BYTES,
   MAX_RECEIPT_BYTES,
@@ -10,19 +16,26 @@ import {
 } from '../src/protocol/limits.ts'
 import { statusSchema } from '../src/protocol/status.ts'
 import {
+  answerTopic,
+  certificateTopic,
   checkpointTopic,
   chunkTopic,
+  commandTopic,
   endorsementTopic,
   manifestTopic,
   receiptTopic,
   type Station,
   statusTopic,
+  type Topic,
 } from '../src/protocol/topics.ts'
 import { storedEventSchema } from '../src/receiver/event.ts'
+import { ANSWER_TYPE, answerSchema } from '../src/sealing/answer.ts'
 import { CHECKPOINT_TYPE, signedCheckpointSchema } from '../src/sealing/checkpoint.ts'
+import { COMMAND_TYPE, commandSchema } from '../src/sealing/command.ts'
 import { envelopeSchema } from '../src/sealing/dsse.ts'
 import { ENDORSEMENT_TYPE, endorsementSchema } from '../src/sealing/endorsement.ts'
 import { MANIFEST_TYPE, manifestSchema } from '../src/sealing/manifest.ts'
+import { CERTIFICATE_TYPE, signedCertificateSchema } from '../src/sealing/purge-certificate.ts'
 import { RECEIPT_TYPE, receiptSchema } from '../src/sealing/receipt.ts'
 import { VERSION } from '../src/version.ts'
 
@@ -33,8 +46,8 @@ interface MessageForm {
   readonly summary: string
   readonly maxBytes: number
   readonly retain: boolean
-  /** Seconds that the broker may keep it. */
-  readonly expirySeconds?: number
+  /** Seconds that the broker may keep it; at most, where the message itself says how long. */
+  readonly expirySeconds?: number | { readonly most: number }
   /** Of what is in the envelope, or of the message itself where nothing signs it; none for bytes. */
   readonly schema?: z.ZodType
   /** Of the signed payload. */
@@ -44,9 +57,10 @@ interface MessageForm {
 // The parameters of the addresses, as AsyncAPI writes them.
 const STATION: Station = { prefix: '{prefix}', site: '{site}', device: '{device}' }
 const EVIDENCE = '{evidenceId}'
+const COMMAND = '{commandId}'
 
-/** Every message of the protocol, from the functions and schemas that the program itself uses. */
-export const MESSAGES: Readonly<Record<string, MessageForm>> = {
+/** Every message of the protocol, one for each kind of topic, from the functions and schemas that the program itself uses. */
+export const MESSAGES: Readonly<Record<Topic['kind'], MessageForm>> = {
   status: {
     address: statusTopic(STATION),
     from: 'box',
@@ -101,6 +115,35 @@ export const MESSAGES: Readonly<Record<string, MessageForm>> = {
     schema: receiptSchema,
     payloadType: RECEIPT_TYPE,
   },
+  command: {
+    address: commandTopic(STATION, COMMAND),
+    from: 'city',
+    summary: 'What one box is to do, once: hold, release, erase, resend or rotate-key.',
+    maxBytes: MAX_COMMAND_BYTES,
+    retain: false,
+    expirySeconds: { most: MAX_COMMAND_DAYS * 86_400 },
+    schema: commandSchema,
+    payloadType: COMMAND_TYPE,
+  },
+  answer: {
+    address: answerTopic(STATION, COMMAND),
+    from: 'box',
+    summary: 'What became of a command: done, or refused with a code.',
+    maxBytes: MAX_ANSWER_BYTES,
+    retain: false,
+    expirySeconds: ANSWER_EXPIRY_SECONDS,
+    schema: answerSchema,
+    payloadType: ANSWER_TYPE,
+  },
+  certificate: {
+    address: certificateTopic(STATION, 0).replace(/0$/, '{slot}'),
+    from: 'box',
+    summary: 'What was deleted: what kinds, how many, from when to when, under which policy.',
+    maxBytes: MAX_CERTIFICATE_BYTES,
+    retain: true,
+    schema: signedCertificateSchema,
+    payloadType: CERTIFICATE_TYPE,
+  },
 }
 
 const PARAMETERS: Readonly<Record<string, string>> = {
@@ -110,11 +153,13 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   evidenceId: 'A lower-case UUID',
   keyId: 'Which key is endorsed: the first 16 hex digits of the SHA-256 of its SubjectPublicKeyInfo',
   index: 'Which chunk, from 0',
+  commandId: 'A lower-case UUID',
+  slot: `The number of the certificate modulo ${CERTIFICATE_SLOTS}`,
 }
 
 /** The documents of the protocol by file name, for config/protocol/. */
 export function protocolDocuments(): Readonly<Record<string, string>> {
-  const schemas = Object.entries(MESSAGES).flatMap(([name, { schema }]) =>
+  const schemas = Object.entries<MessageForm>(MESSAGES).flatMap(([name, { schema }]) =>
     schema
       ? [[`${name}.schema.json`, text({ title: name, ...schemaOf(schema, 'draft-2020-12') })] as const]
       : [],
@@ -132,7 +177,7 @@ export function protocolDocuments(): Readonly<Record<string, string>> {
 
 /** AsyncAPI 3.0 (https://www.asyncapi.com/docs/reference/specification/v3.0.0), from the view of the box. */
 function asyncApi(): object {
-  const entries = Object.entries(MESSAGES)
+  const entries = Object.entries<MessageForm>(MESSAGES)
   return {
     asyncapi: '3.0.0',
     info: {
@@ -142,7 +187,8 @@ function asyncApi(): object {
         'What a box and the receiver of its city say to each other, from the view of the box. MQTT 5 over TLS 1.3, both with ' +
         'certificates. Signed messages are DSSE envelopes (Ed25519). A PUBACK is no receipt: a box deletes evidence only ' +
         'once a receipt says stored or duplicate and names its hash. The order: the box sends a manifest, the city answers incomplete with ' +
-        'the chunks that it lacks, the box sends these, the city answers stored. Whoever hears nothing begins again.',
+        'the chunks that it lacks, the box sends these, the city answers stored. Whoever hears nothing begins again. A command is ' +
+        'signed by a key of those that may command, which neither broker nor receiver has, and the box answers each.',
       license: { name: 'Apache-2.0' },
     },
     defaultContentType: 'application/json',
@@ -178,7 +224,7 @@ function asyncApi(): object {
             mqtt: {
               qos: 1,
               retain,
-              ...(expirySeconds !== undefined && { messageExpiryInterval: expirySeconds }),
+              ...(expirySeconds !== undefined && { messageExpiryInterval: expiryOf(expirySeconds) }),
               bindingVersion: '0.2.0',
             },
           },
@@ -192,6 +238,11 @@ function asyncApi(): object {
       ),
     },
   }
+}
+
+/** A number, or the schema of one. */
+function expiryOf(seconds: number | { readonly most: number }): unknown {
+  return typeof seconds === 'number' ? seconds : { type: 'integer', minimum: 1, maximum: seconds.most }
 }
 
 function messageOf(name: string, { summary, maxBytes, schema, payloadType }: MessageForm): object {

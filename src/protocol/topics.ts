@@ -22,7 +22,8 @@ export type Topic = { readonly site: string; readonly device: string } & (
   | { readonly kind: 'certificate'; readonly slot: number }
 )
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+/** The id of an evidence or a command as it stands in topics and folder names: a lower-case UUID. */
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const KEY_ID = /^[0-9a-f]{16}$/
 const INDEX = /^(0|[1-9]\d{0,5})$/
 const PREFIX = /^[a-zA-Z0-9_-]+(\/[a-zA-Z0-9_-]+)*$/
@@ -124,7 +125,7 @@ export function parseTopic(prefix: string, topic: string): Topic {
   throw notATopic('its end is not one of the protocol')
 }
 
-/** True for the id of an evidence or a command as it stands in topics and folder names: a lower-case UUID. */
+/** True for the id of an evidence or a command. */
 export function isUuid(text: string): boolean {
   return UUID.test(text)
 }

@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import { slugSchema } from '../domain/evidence.ts'
 import { MAX_ANSWER_BYTES, MAX_COMMAND_EVIDENCE } from '../protocol/limits.ts'
-import { isUuid } from '../protocol/topics.ts'
+import { UUID } from '../protocol/topics.ts'
 import { type StatementSender, verifyStatement } from './device-statement.ts'
 import { signEnvelope } from './dsse.ts'
 import type { SigningKey } from './keys.ts'
 
-const ANSWER_TYPE = 'application/vnd.roadveil.answer.v1+json'
+export const ANSWER_TYPE = 'application/vnd.roadveil.answer.v1+json'
 const SCHEMA = 'roadveil.answer.v1'
 
-const uuid = z.string().refine(isUuid)
+const uuid = z.string().regex(UUID)
 const fingerprint = z.string().regex(/^[0-9a-f]{16}$/)
 
 const base = {
@@ -23,7 +23,8 @@ const base = {
   answeredAt: z.iso.datetime({ precision: 3 }),
 }
 
-const answerSchema = z.discriminatedUnion('outcome', [
+/** What is signed. */
+export const answerSchema = z.discriminatedUnion('outcome', [
   z.strictObject({
     outcome: z.literal('done'),
     ...base,

@@ -8,16 +8,16 @@ import {
   MAX_COMMAND_DAYS,
   MAX_COMMAND_EVIDENCE,
 } from '../protocol/limits.ts'
-import { isUuid } from '../protocol/topics.ts'
+import { UUID } from '../protocol/topics.ts'
 import { peekPayload, signEnvelope, verifyEnvelope } from './dsse.ts'
 import { parseStrictJson } from './json.ts'
 import type { SigningKey, VerifyKeys } from './keys.ts'
 
-const COMMAND_TYPE = 'application/vnd.roadveil.command.v1+json'
+export const COMMAND_TYPE = 'application/vnd.roadveil.command.v1+json'
 const SCHEMA = 'roadveil.command.v1'
 const DAY_MS = 86_400_000
 
-const uuid = z.string().refine(isUuid)
+const uuid = z.string().regex(UUID)
 const instant = z.iso.datetime({ precision: 3 })
 /** Words of a person. They end in terminals, too: no control characters. */
 const words = (most: number) =>
@@ -26,12 +26,14 @@ const words = (most: number) =>
     .min(1)
     .max(most)
     .refine((text) => text === text.trim() && !/\p{Cc}/u.test(text))
+    .describe('No space at either end, no control characters')
 const evidenceIds = (most: number) =>
   z
     .array(uuid)
     .min(1)
     .max(most)
     .refine((ids) => new Set(ids).size === ids.length)
+    .meta({ uniqueItems: true })
     .readonly()
 /** Judged from the first moment on, and before the second. */
 const timeSpan = z.tuple([instant, instant]).refine(([from, until]) => from < until)
@@ -46,7 +48,8 @@ const subject = z.union([
         rule: slugSchema.optional(),
         timeSpan: timeSpan.optional(),
       })
-      .refine((criteria) => Object.keys(criteria).length > 0),
+      .refine((criteria) => Object.keys(criteria).length > 0)
+      .meta({ minProperties: 1 }),
   }),
 ])
 
@@ -64,11 +67,12 @@ const base = {
   issuedAt: instant,
   expiresAt: instant,
   keyId: z.string().min(1).max(64),
-  by: words(100).describe('Who commands, for the audit log'),
+  by: words(100),
   reason: words(500),
 }
 
-const signedSchema = z.discriminatedUnion('kind', [
+/** What is signed. */
+export const commandSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('hold'), ...base, caseNumber: words(100), subject }),
   z
     .strictObject({
@@ -84,7 +88,7 @@ const signedSchema = z.discriminatedUnion('kind', [
 ])
 
 /** What the city tells one box to do, once. */
-export type Command = z.infer<typeof signedSchema>
+export type Command = z.infer<typeof commandSchema>
 export type CommandKind = Command['kind']
 /** A command of one kind. */
 export type CommandOf<K extends CommandKind> = Extract<Command, { kind: K }>
@@ -147,7 +151,7 @@ export function checkCommandTime(
 }
 
 function parseCommand(payload: Uint8Array): Command {
-  return parseStrictJson(payload, signedSchema, {
+  return parseStrictJson(payload, commandSchema, {
     maxBytes: MAX_COMMAND_BYTES,
     code: 'ERR_COMMAND_INVALID',
     what: 'the command',

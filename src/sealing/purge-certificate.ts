@@ -6,7 +6,7 @@ import { type StatementSender, verifyStatement } from './device-statement.ts'
 import { signEnvelope } from './dsse.ts'
 import type { SigningKey } from './keys.ts'
 
-const CERTIFICATE_TYPE = 'application/vnd.roadveil.purge-certificate.v1+json'
+export const CERTIFICATE_TYPE = 'application/vnd.roadveil.purge-certificate.v1+json'
 const SCHEMA = 'roadveil.purge-certificate.v1'
 
 const count = z.int().nonnegative()
@@ -54,11 +54,11 @@ export const purgeCertificateSchema = z.strictObject({
   }),
 })
 
-const signedSchema = purgeCertificateSchema.extend({ schema: z.literal(SCHEMA) })
+export const signedCertificateSchema = purgeCertificateSchema.extend({ schema: z.literal(SCHEMA) })
 
 const FORM = {
   type: CERTIFICATE_TYPE,
-  schema: signedSchema,
+  schema: signedCertificateSchema,
   maxBytes: MAX_CERTIFICATE_BYTES,
   code: 'ERR_CERTIFICATE_INVALID',
   what: 'the purge certificate',

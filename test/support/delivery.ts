@@ -236,7 +236,11 @@ export async function setUpBoxAndCity(
   }
 }
 
-function addressOf(url: string, files: { ca: string; certificate: string; key: string }): BrokerAddress {
+/** The broker, as one of a trial's certificates reaches it. */
+export function addressOf(
+  url: string,
+  files: { ca: string; certificate: string; key: string },
+): BrokerAddress {
   const read = (file: string): string => readFileSync(file, 'utf8')
   return { url, ca: read(files.ca), certificate: read(files.certificate), key: read(files.key) }
 }
