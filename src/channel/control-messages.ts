@@ -217,7 +217,7 @@ const subjectExportSchema = z.strictObject({
   site: slugSchema,
   device: slugSchema,
   exportedAt: instant,
-  /** Why the box keeps such things at all. */
+  /** Why the box may keep such things at all: `site.legalBasis`. */
   basis: z.string(),
   evidence: z.array(copiedSchema.extend({ rule: z.string(), held: z.boolean(), ends: z.string() })),
   tombstones: z.array(copiedSchema.extend({ deletedAt: instant, why: z.string(), endsAt: instant })),

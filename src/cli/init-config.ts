@@ -31,6 +31,7 @@ site:
   timeZone: ${values.timeZone}
   # latitude: 52.5163           # both or none
   # longitude: 13.3777
+  # legalBasis: Article … of …  # what a person is told who asks for a copy: name article and law
 
 device:
   id: ${values.device}                   # the same name as in the box's certificate

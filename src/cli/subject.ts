@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { ControlAnswers } from '../channel/control-messages.ts'
 import { RoadveilError } from '../errors.ts'
 import { evidenceId, EXAMPLE_ID, person, slug, timeSpan } from './arguments.ts'
@@ -36,6 +36,7 @@ export function addSubject(program: Command, output: Output): void {
       'Prints what the box holds as JSON: where and when, why, where it went and when it ends. Sealed evidence can only be opened ' +
         'by the city.',
     )
+    .addOption(new Option('--json', 'the same: the answer is JSON in any case'))
     .addHelpText('after', `\nExample:\n  roadveil subject export --evidence ${EXAMPLE_ID} > copy.json`)
     .action(async (options: SubjectOptions) => {
       const request = { verb: 'subject-export', by: person(), ...scopeOf(options) } as const

@@ -139,6 +139,10 @@ export const platesSchema = z
   })
   .prefault({})
 
+/** Says why, but not by which law: only the controller knows that. */
+const LEGAL_BASIS =
+  'Kept as evidence that a vehicle broke the named rule, until the city has it; sealed, so that only the city can open it.'
+
 export const configSchema = z.strictObject({
   site: z.strictObject({
     id: slugSchema.describe('Name of the site, in topics and databars'),
@@ -154,6 +158,14 @@ export const configSchema = z.strictObject({
       .optional()
       .describe('Degrees north (WGS 84); with longitude, or not at all'),
     longitude: z.number().min(-180).max(180).optional().describe('Degrees east (WGS 84)'),
+    legalBasis: z
+      .string()
+      .min(1)
+      .max(2000)
+      .default(LEGAL_BASIS)
+      .describe(
+        'Why the box may keep evidence, as `roadveil subject export` tells a person; name the article and the law here',
+      ),
   }),
   device: z.strictObject({
     id: slugSchema.describe('Name of this box; must be the common name of its broker certificate'),

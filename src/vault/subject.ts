@@ -39,8 +39,7 @@ export function createSubjectDesk(deps: {
         site: config.site.id,
         device: config.device.id,
         exportedAt: iso(at),
-        basis:
-          'Kept as evidence that a vehicle broke the named rule, until the city has it; sealed, so that only the city can open it.',
+        basis: config.site.legalBasis,
         evidence: records.evidence.map((each) => ({
           evidenceId: each.evidenceId,
           camera: each.camera,

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../src/config/load.ts'
@@ -6,7 +6,7 @@ import { loadPublicKey } from '../../src/sealing/keys.ts'
 import { verifyPurgeCertificate } from '../../src/sealing/purge-certificate.ts'
 import { openStore } from '../../src/store/open.ts'
 import { loadStoreKeys } from '../../src/vault/keys.ts'
-import { brokerlessTrial, writeBox } from '../support/box.ts'
+import { boxSettings, brokerlessTrial, writeBox } from '../support/box.ts'
 import { shortFolder } from '../support/short-folder.ts'
 import { until } from '../support/until.ts'
 import { receiptFor, sealedFixture } from '../store/store.fixture.ts'
@@ -14,12 +14,20 @@ import { type Ended, roadveil, startRoadveil } from './roadveil.ts'
 
 const names = { site: 'main-street', device: 'box-1' }
 const HOUR = 3_600_000
+const LEGAL_BASIS = 'Article 6 (1) (e) GDPR with section 4 of the traffic act'
+/** Each export is a row of the audit log, and has a time of its own. */
+const LATER = { exportedAt: null, audit: null }
 
 /** A running box with one evidence that waits, and one that was deleted, both from two hours ago. */
 async function setUpBox(t: { teardown(act: () => Promise<void>): void }) {
   const folder = await shortFolder(t)
   const trial = await brokerlessTrial(folder, names)
+  const settings = boxSettings(trial, names)
   writeBox(trial, names)
+  writeFileSync(
+    trial.box.config,
+    JSON.stringify({ ...settings, site: { ...settings.site, legalBasis: LEGAL_BASIS } }),
+  )
   const config = await loadConfig(trial.box.config)
   const [waiting, deleted] = [sealedFixture(), sealedFixture()]
   const at = Date.now() - 2 * HOUR
@@ -51,9 +59,18 @@ await t.test('a hold by case, a subject request and its certificate, as people d
 
   const copy = await run('subject', 'export', '--time-span', span)
   t.equal(copy.code, 0)
+  t.same(
+    {
+      ...(JSON.parse((await run('subject', 'export', '--time-span', span, '--json')).stdout) as object),
+      ...LATER,
+    },
+    { ...(JSON.parse(copy.stdout) as object), ...LATER },
+    'with --json it says the same',
+  )
   t.match(JSON.parse(copy.stdout), {
     schema: 'roadveil.subject-export.v1',
     ...names,
+    basis: LEGAL_BASIS,
     evidence: [
       {
         evidenceId: waiting.evidenceId,
