@@ -26,9 +26,9 @@ export interface Condition {
   /** The networks on the disk, compared with the manifest that pins them; undefined where that cannot be read. */
   readonly models:
     readonly { readonly file: string; readonly state: 'ok' | 'missing' | 'wrong' }[] | undefined
-  /** Violations of which nothing was kept because a frame could not be checked. */
+  /** Violations of the last `DISCARDED_DAYS` of which nothing was kept because a frame could not be checked. */
   readonly uncheckedRedactions: number
-  /** Violations of which nothing was kept because something was found again after redaction. */
+  /** And because something was found again after redaction. */
   readonly unverifiedRedactions: number
   readonly broker: { readonly connected: boolean; readonly code: string | null }
   readonly outbox: {
@@ -78,6 +78,8 @@ const FAILED_DISK_MS = 7 * DAY_MS
 const FULL_SHARE = 0.8
 const MAX_NAMED = 5
 const EXPIRY_DAYS = 30
+/** So long a violation that left no evidence is warned of. */
+export const DISCARDED_DAYS = 7
 /** Evidence, its way through the log, and what deleting needs. */
 const LEAST_FREE_BYTES = 32 * 1024 * 1024
 const LEAST_FREE_FILES = 16
@@ -89,6 +91,7 @@ export function judgeCondition(condition: Condition, now: EpochMs): Warning[] {
     ...judgeRecords(condition),
     ...judgeModels(condition),
     ...judgeCameras(condition),
+    ...judgeRedactions(condition),
     ...judgeDelivery(condition, now),
     ...judgeCertificates(condition, now),
     ...judgeClock(condition, now),
@@ -168,7 +171,7 @@ export function judgeModels({ models }: Pick<Condition, 'models'>): Warning[] {
 }
 
 function judgeCameras(condition: Condition): Warning[] {
-  const { vision, cameras, selftest, uncheckedRedactions, unverifiedRedactions } = condition
+  const { vision, cameras, selftest } = condition
   if (!vision.connected) return [warning('ERR_VISION_GONE', 'the vision process is not connected')]
   const untrusted =
     selftest === 'failed'
@@ -181,22 +184,22 @@ function judgeCameras(condition: Condition): Warning[] {
         ? warning(code, `camera ${camera} is down`)
         : warning('ERR_CAMERA_DOWN', `camera ${camera} is down`),
     )
+  return [...untrusted, ...down]
+}
+
+function judgeRedactions({ uncheckedRedactions, unverifiedRedactions }: Condition): Warning[] {
   const failed = [
     ['ERR_REDACTION_UNVERIFIED', unverifiedRedactions],
     ['ERR_REDACTION_UNCHECKED', uncheckedRedactions],
   ] as const
-  return [
-    ...untrusted,
-    ...down,
-    ...failed
-      .filter(([, count]) => count > 0)
-      .map(([code, count]) =>
-        warning(
-          code,
-          `${count} violations left no evidence since the start of vision (${ERROR_WORDS[code]})`,
-        ),
+  return failed
+    .filter(([, count]) => count > 0)
+    .map(([code, count]) =>
+      warning(
+        code,
+        `${count} violations of the last ${DISCARDED_DAYS} days left no evidence (${ERROR_WORDS[code]})`,
       ),
-  ]
+    )
 }
 
 function judgeDelivery({ broker, outbox }: Condition, now: EpochMs): Warning[] {

@@ -50,6 +50,8 @@ export interface Inventory {
   list(): readonly StoredEvidence[]
   counts(): StoreCounts
   setAside(): readonly SetAside[]
+  /** Violations since `since` that left no evidence, by the code that says why. From the audit log, so a restart forgets none. */
+  discarded(since: EpochMs): ReadonlyMap<string, number>
 }
 
 interface Row extends Omit<StoredEvidence, 'holds' | 'state' | 'attempts'> {
@@ -82,6 +84,10 @@ export function inventoryOf(db: StoreDatabase): Inventory {
   const setAside = db.prepare<[], SetAside>(
     'SELECT last_error AS code, count(*) AS count FROM outbox WHERE due_at > last_attempt_at GROUP BY last_error',
   )
+  const discarded = db.prepare<[EpochMs], { code: string; count: number }>(
+    `SELECT json_extract(details, '$.code') AS code, count(*) AS count FROM audit INDEXED BY audit_discarded
+     WHERE kind = 'evidence-discarded' AND at >= ? GROUP BY 1`,
+  )
   const none: StoreCounts = {
     pending: 0,
     holds: 0,
@@ -112,5 +118,6 @@ export function inventoryOf(db: StoreDatabase): Inventory {
     },
     counts: () => query(() => counts.get()) ?? none,
     setAside: () => query(() => setAside.all()),
+    discarded: (since) => new Map(query(() => discarded.all(since)).map(({ code, count }) => [code, count])),
   }
 }

@@ -8,7 +8,7 @@ import { type EpochMs, iso } from '../domain/frame.ts'
 import { readExpiry } from '../health/certificate.ts'
 import { readClockState } from '../health/clock.ts'
 import { readDisk } from '../health/disk.ts'
-import { judgeCondition } from '../health/warnings.ts'
+import { DISCARDED_DAYS, judgeCondition } from '../health/warnings.ts'
 import type { IsClockPlausible } from '../retention/clock.ts'
 import type { Store } from '../store/open.ts'
 import { VERSION } from '../version.ts'
@@ -18,6 +18,8 @@ import type { VaultOutbox } from './outbox.ts'
 import type { Purging } from './purging.ts'
 import { readStoreFailure } from './store-failure.ts'
 import type { VisionBoard } from './vision-board.ts'
+
+const DAY_MS = 86_400_000
 
 export interface StatusDeps {
   readonly config: Config
@@ -45,6 +47,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
   const delivery = forwarder.state()
   const clock = await readClockState()
   const at = now()
+  const discarded = store.inventory.discarded(at - DISCARDED_DAYS * DAY_MS)
   const cameras = board.latest?.cameras ?? []
   const setAsides = store.damage.setAsides()
   const maxBytes = config.store.maxSizeMiB * 1024 * 1024
@@ -58,8 +61,8 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       cameras,
       selftest: board.latest?.selftest,
       models: await readModels(),
-      unverifiedRedactions: board.latest?.counts.unverifiedRedactions ?? 0,
-      uncheckedRedactions: board.latest?.counts.uncheckedRedactions ?? 0,
+      unverifiedRedactions: discarded.get('ERR_REDACTION_UNVERIFIED') ?? 0,
+      uncheckedRedactions: discarded.get('ERR_REDACTION_UNCHECKED') ?? 0,
       broker: { connected: delivery.connected, code: delivery.lastErrorCode ?? null },
       outbox: { count: counts.pending, oldestAt: counts.oldestPendingAt, setAside },
       store: {

@@ -28,6 +28,8 @@ await t.test(
     store.evidence.recordDiscarded(discarded, 2000)
     t.same(store.audit.list(10), [{ sequence: 1, at: 1000, kind: 'evidence-discarded', details: discarded }])
     t.equal(store.inventory.counts().pending, 0)
+    t.same([...store.inventory.discarded(1000)], [['ERR_REDACTION_UNCHECKED', 1]])
+    t.same([...store.inventory.discarded(1001)], [])
   },
 )
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -138,10 +138,15 @@ await t.test(
       ],
       counts: {
         ...{ tracks: 1, violations: 1, built: 1, discarded: 0, waiting: 0 },
-        ...{ uncheckedRedactions: 2, unverifiedRedactions: 1 },
+        ...{ uncheckedRedactions: 0, unverifiedRedactions: 0 },
       },
     }
     vision.report(stats)
+    for (const code of ['ERR_REDACTION_UNCHECKED', 'ERR_REDACTION_UNCHECKED', 'ERR_REDACTION_UNVERIFIED'])
+      vision.discard({
+        ...{ evidenceId: randomUUID(), camera: 'bus-stop', ruleId: 'no-stopping-1', code },
+        judgedAt: new Date().toISOString(),
+      })
     await sleep(100)
     const status = await askVault(config.runtimeDirectory, { verb: 'status' })
     t.match(status, {
@@ -175,6 +180,15 @@ await t.test(
     const alone = await askVault(config.runtimeDirectory, { verb: 'status' })
     t.match(alone, { processes: { vision: null }, cameras: [], counts: null })
     t.ok(alone.warnings.some(({ code }) => code === 'ERR_VISION_GONE'))
+    const failed = alone.warnings.filter(({ code }) => code.startsWith('ERR_REDACTION_'))
+    t.match(
+      failed,
+      [
+        { code: 'ERR_REDACTION_UNVERIFIED', message: /^1 violation/ },
+        { code: 'ERR_REDACTION_UNCHECKED', message: /^2 violations/ },
+      ],
+      'what left no evidence is known without the vision that saw it',
+    )
   },
 )
 
