@@ -1,11 +1,22 @@
 import { execFileSync } from 'node:child_process'
 import { createDecipheriv } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openDatabase } from '../../src/store/database.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
 import type { Store } from '../../src/store/open.ts'
+import { rekeyStore } from '../../src/store/rekey.ts'
+import { openSalvaging } from './salvage.fixture.ts'
 import { aboutAt, openTestStore, receiptFor, sealedFixture, storeFileIn } from './store.fixture.ts'
 
 const KEY = Buffer.alloc(32, 7)
@@ -13,9 +24,9 @@ const DAY = 86_400_000
 const START = Date.parse('2026-03-01T08:00:00.000Z')
 
 /** What who has the database key can read of bytes that came from anywhere: every page is AES-256-CBC, the log shifts by eight. */
-function opened(bytes: Buffer): Buffer[] {
+function opened(bytes: Buffer, key = KEY): Buffer[] {
   return [0, 8].map((shift) => {
-    const decipher = createDecipheriv('aes-256-cbc', KEY, Buffer.alloc(16)).setAutoPadding(false)
+    const decipher = createDecipheriv('aes-256-cbc', key, Buffer.alloc(16)).setAutoPadding(false)
     const whole = bytes.subarray(shift, shift + Math.floor((bytes.length - shift) / 16) * 16)
     return decipher.update(whole)
   })
@@ -161,26 +172,69 @@ await t.test('of deleted evidence nothing is left in database and log, and nothi
   t.same(dayFiles(folder), [])
 })
 
-await t.test('the file system keeps no half of a destroyed key that lay in a file', async (t) => {
-  const folder = t.testdir()
+/** A file system of its own in an image, for as long as the work takes. Throws where this machine cannot make and mount one. */
+async function onImage(
+  folder: string,
+  mebibytes: number,
+  work: (disk: string, image: string) => Promise<void>,
+): Promise<void> {
   const image = join(folder, 'disk.img')
   const disk = join(folder, 'disk')
   writeFileSync(image, '')
-  truncateSync(image, 56 * 1024 * 1024)
+  truncateSync(image, mebibytes * 1024 * 1024)
   mkdirSync(disk)
+  execFileSync('mkfs.ext4', ['-q', image], { stdio: 'ignore' })
+  execFileSync('mount', ['-o', 'loop', image, disk], { stdio: 'ignore' })
   try {
-    execFileSync('mkfs.ext4', ['-q', image], { stdio: 'ignore' })
-    execFileSync('mount', ['-o', 'loop', image, disk], { stdio: 'ignore' })
-  } catch {
-    t.comment('a small file system cannot be made and mounted here')
-    return
-  }
-  try {
-    eraseOn(t, disk, image)
+    await work(disk, image)
   } finally {
     execFileSync('umount', [disk])
   }
-})
+}
+
+/** Why the file system cannot be searched here. */
+async function imagesAreLacking(): Promise<string | false> {
+  const folder = mkdtempSync(join(tmpdir(), 'rv-image-'))
+  try {
+    await onImage(folder, 4, async () => undefined)
+    return false
+  } catch {
+    return 'a small file system cannot be made and mounted here: it needs root, mkfs.ext4 and a loop device'
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+const NEW_KEY = Buffer.alloc(32, 8)
+const skip = await imagesAreLacking()
+
+/** What happens to a store before its evidence is confirmed, and how it is opened then. */
+const FATES: Readonly<Record<string, (disk: string) => Promise<Store>>> = {
+  'that was left as it is': async (disk) => openTestStore(disk),
+  'that was put under a new key': async (disk) => {
+    const change = { prepare: async () => undefined, record: { keyId: 'x' }, at: START }
+    await rekeyStore({ file: storeFileIn(disk), key: KEY, maxSizeMiB: 64 }, NEW_KEY, change)
+    return openTestStore(disk, { key: NEW_KEY })
+  },
+  'that was salvaged': async (disk) => {
+    const db = openDatabase({ file: storeFileIn(disk), key: KEY, maxSizeMiB: 64 })
+    const page = "SELECT rootpage FROM sqlite_schema WHERE name = 'outbox'"
+    const root = db.prepare<[], { rootpage: number }>(page).get()?.rootpage ?? 0
+    db.close()
+    const bytes = readFileSync(storeFileIn(disk))
+    bytes.fill(0, (root - 1) * 4096 + 700, (root - 1) * 4096 + 710)
+    writeFileSync(storeFileIn(disk), bytes)
+    return openSalvaging(disk, START)
+  },
+}
+
+for (const [fate, reopen] of Object.entries(FATES)) {
+  await t.test(
+    `the file system keeps no half of a destroyed key that lay in a file, of a store ${fate}`,
+    { skip },
+    async (t) => onImage(t.testdir(), 96, (disk, image) => eraseOn(t, { disk, image, reopen })),
+  )
+}
 
 /** The bytes of a file system without what was never written to: most of it, and slow to search. */
 function written(image: Buffer): Buffer {
@@ -191,22 +245,28 @@ function written(image: Buffer): Buffer {
   return Buffer.concat(blocks.filter((block) => !block.equals(empty)))
 }
 
-function eraseOn(t: Test, disk: string, image: string): void {
+async function eraseOn(
+  t: Test,
+  { disk, image, reopen }: { disk: string; image: string; reopen: (disk: string) => Promise<Store> },
+): Promise<void> {
   const search = (): Buffer => {
     execFileSync('sync', ['-f', disk])
     return written(readFileSync(image))
   }
   const sealed = sealedFixture()
-  let halves: Buffer[]
   {
     using store = openTestStore(disk)
     store.evidence.commit(sealed, aboutAt(START))
-    halves = dayFiles(disk).map((file) => readFileSync(file).subarray(0, 32))
-    t.equal(halves.length, 1)
-    t.ok(
-      halves.every((half) => search().includes(half)),
-      'the search finds what is there',
-    )
+  }
+  const halves = dayFiles(disk).map((file) => readFileSync(file).subarray(0, 32))
+  t.equal(halves.length, 1)
+  t.ok(
+    halves.every((half) => search().includes(half)),
+    'the search finds what is there',
+  )
+  {
+    using store = await reopen(disk)
+    t.same(store.outbox.chunk(sealed.evidenceId, 1), sealed.chunks[1], 'it is still whole')
     deliver(store, sealed, START)
     store.expiry.destroyDayKeys(START)
     while (store.expiry.compact());
@@ -214,7 +274,7 @@ function eraseOn(t: Test, disk: string, image: string): void {
   const after = search()
   t.notOk(halves.some((half) => after.includes(half)))
   t.notOk(
-    holds([after, ...opened(after)], sealed.chunks),
+    holds([after, ...opened(after), ...opened(after, NEW_KEY)], sealed.chunks),
     'nor the sealed bytes, whoever has the database key',
   )
 }
