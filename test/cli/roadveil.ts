@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { tellHandled } from '../support/handled.ts'
 
 export const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')
 
@@ -31,8 +32,13 @@ export function startRoadveil(
     cwd,
   })
   const read = { stdout: '', stderr: '' }
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (read.stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (read.stderr += text))
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      read[name] += text
+      const latest = read[name].slice(-text.length - 200)
+      tellHandled({ kind: 'text', where: 'what a process has printed', text: latest })
+    })
+  }
   const ended = once(child, 'close').then(([code]: (number | null)[]) => ({ code: code ?? null, ...read }))
   return Object.assign(child, { ended, output: () => ({ ...read }) })
 }

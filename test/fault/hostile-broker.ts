@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RoadveilError } from '../../src/errors.ts'
 import type { BrokerConnection, ConnectBroker, ConnectionOptions } from '../../src/protocol/connection.ts'
+import { tellHandled } from '../support/handled.ts'
 import type { Dice } from './dice.ts'
 
 /** A broker in memory that does everything a broker must not do, until it is healed. */
@@ -148,6 +149,8 @@ export function createHostileBroker(
 
   const publish = async (client: Client, message: Message): Promise<void> => {
     client.ending.signal.throwIfAborted()
+    for (const text of [message.topic, message.payload])
+      tellHandled({ kind: 'text', where: 'what went over the broker', text })
     seen.push(message)
     if (seen.length > KEPT_FOR_REPLAY) seen.shift()
     // As over a network: whoever publishes is never answered in the same breath.

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { generate, type IPublishPacket, type Packet, parser } from 'mqtt-packet'
 import type { Trial } from '../../src/trial/trial.ts'
+import { tellHandled } from '../support/handled.ts'
 
 /**
  * What happens to a message of the box: it passes; it is acknowledged and dropped; it is refused as beyond the quota; nobody ever
@@ -21,6 +22,8 @@ type MqttFiles = Pick<Trial['box'], 'ca' | 'certificate' | 'key'>
 
 /** MQTT 5, 2.4. */
 const QUOTA_EXCEEDED = 0x97
+/** As long as a secret may be that comes in two pieces. */
+const OVERLAP = 200
 const MQTT_5 = { protocolVersion: 5 } as const
 
 /** Lays a wire from a box, or whoever stands in its place, to the real broker of a trial. */
@@ -54,7 +57,15 @@ export async function layLyingLink(
       })
     }
     far.pipe(near)
-    for (const socket of [near, far]) socket.on('data', see)
+    for (const socket of [near, far]) {
+      let tail = Buffer.alloc(0)
+      socket.on('data', (bytes: Buffer) => {
+        see(bytes)
+        const text = Buffer.concat([tail, bytes])
+        tellHandled({ kind: 'text', where: 'what went over the broker', text })
+        tail = text.subarray(-OVERLAP)
+      })
+    }
 
     const pass = (packet: Packet): void => void far.write(generate(packet, MQTT_5))
     const answer = (packet: Packet): void => void near.write(generate(packet, MQTT_5))

@@ -11,6 +11,8 @@ export interface MachineWatch extends Disposable {
 }
 
 const EVERY_MS = 200
+/** Folders of suites beside this one, which may hold the same plate where their city opened it; each searches its own. */
+const OTHERS = /^rvf-/
 
 /** Begins to watch. The suite's own folder is searched by others. */
 export function watchMachine(ownFolder: string): MachineWatch {
@@ -28,7 +30,9 @@ export function watchMachine(ownFolder: string): MachineWatch {
       sample()
       const made = places.flatMap((place) =>
         namesIn(place)
-          .filter((name) => !before.get(place)?.has(name) && name !== basename(ownFolder))
+          .filter(
+            (name) => !before.get(place)?.has(name) && !OTHERS.test(name) && name !== basename(ownFolder),
+          )
           .map((name) => join(place, name)),
       )
       return [

@@ -1,6 +1,8 @@
 import { fork } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { MARKS_OF } from '../support/handled.ts'
 import type { Row } from './run.ts'
 import type { FaultSuite } from './suite.ts'
 import { tallyOf } from './tally.ts'
@@ -18,7 +20,9 @@ export async function runInOwnProcess(
 ): Promise<Row> {
   const { name, fault, counts } = suite
   const began = performance.now()
-  const child = fork(PROGRAM, [name, String(count), String(seed)])
+  // What one suite plants, others beside it may have.
+  const env = { ...process.env, [MARKS_OF]: randomUUID() }
+  const child = fork(PROGRAM, [name, String(count), String(seed)], { env })
   const stop = (): void => void child.kill()
   signal.addEventListener('abort', stop)
   const patienceMs = MOST_SHORT_MS * Math.ceil(count / counts.short)

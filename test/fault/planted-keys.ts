@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { loadDeviceKey, readDatabaseKey, unwrapForDevice } from '../../src/sealing/database-key.ts'
 import type { Trial } from '../../src/trial/trial.ts'
 import type { Planted } from './planted.ts'
 
@@ -16,13 +17,24 @@ export function plantTrial(planted: Planted, { box, city, broker, authority }: T
       'recovery identity': city.recovery,
       'receipt key': city.receiptKey,
     },
+    ...{ 'command key': city.commandKey, "commander's TLS key": city.commanderKey },
     "authority's key": authority.key,
   }
   for (const [name, file] of Object.entries(files)) {
     planted.except(file)
+    // What a change of keys that was interrupted leaves.
+    planted.except(`${file}.new`)
     planted.plant(`the ${name}`, secretIn(readFileSync(file)))
   }
   planted.except(city.evidence)
+  const source = (file: string) => ({ name: 'none', file, env: {} })
+  const stored = readDatabaseKey(source(box.databaseKey))
+  for (const wrapped of stored.form === 'wrapped' ? stored.keys : []) {
+    const key = unwrapForDevice(wrapped, loadDeviceKey(source(box.deviceKey)))
+    planted.plant('the database key', key)
+    for (const form of ['hex', 'base64'] as const)
+      planted.plant(`the database key (${form})`, key.toString(form))
+  }
 }
 
 /** The part of a key file that is the secret itself: of text the longest line that is no comment, else all of it. */
@@ -34,9 +46,4 @@ function secretIn(bytes: Buffer): Buffer {
   // The end of a PKCS #8 body is the key; its beginning says only of what kind it is.
   const longest = lines.reduce((a, b) => (b.length > a.length ? b : a), '')
   return Buffer.from(longest.slice(-40))
-}
-
-/** Plants a part of every file of an evidence: pictures, crop and clip. */
-export function plantFiles(planted: Planted, files: readonly { name: string; bytes: Uint8Array }[]): void {
-  for (const { name, bytes } of files) planted.plant(`a part of ${name}`, bytes.slice(0, 32))
 }

@@ -67,7 +67,6 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
   const keysFolder = join(trial.box.directory, 'keys')
   const run = (program: string, ...args: string[]): void => void execFileSync(program, args)
   const keys = loadStoreKeys(config, {})
-  planted.plant('the database key', keys.database)
   planted.plant('the plate', PLATE)
   const { signing, signers, database } = keys
   const commandKey = loadSigningKey({ name: 'none', file: trial.city.commandKey, env: {} })
@@ -135,6 +134,7 @@ export async function makeRottenBox({ folder, dice, planted }: Rounds): Promise<
   }
   run('cp', '-a', state, join(folder, 'stopped'))
   run('cp', '-a', keysFolder, join(folder, 'good-keys'))
+  planted.except(join(folder, 'good-keys'))
 
   const { file } = config.store
   const pages = pagesOf({ ...config.store, key: database })

@@ -1,8 +1,16 @@
+import { readFileSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import type { Trial } from '../../src/trial/trial.ts'
+import { openTestStore, sealedFixture } from '../store/store.fixture.ts'
+import { brokerlessTrial } from '../support/box.ts'
+import { syntheticEvidence } from '../support/evidence.ts'
+import { tellHandled } from '../support/handled.ts'
+import { keptLog } from '../support/kept-log.ts'
 import { held, runSuite, tableOf } from './run.ts'
 import type { FaultSuite, Rounds } from './suite.ts'
+import { fuzz } from './suites/fuzz.ts'
 
 const once = { count: 3, seed: 1, signal: new AbortController().signal }
 
@@ -76,3 +84,54 @@ await t.test(
     t.ok(held(await leaving(['keys'], 'keys')))
   },
 )
+
+await t.test(
+  'what fixtures give the program is planted for every suite, and found wherever it is',
+  async (t) => {
+    const leaking = async (leak: (rounds: Rounds, trial: Trial) => Promise<void> | void) => {
+      const suite = suiteThat(async (rounds) => {
+        rounds.tally.injected()
+        await leak(rounds, await brokerlessTrial(rounds.folder, { site: 'a', device: 'b' }))
+      })
+      return (await runSuite(suite, once)).tally.harms.leaked
+    }
+    t.same(await leaking(() => undefined), [], 'keys in their own files are none')
+    const key = ({ box }: Trial): Buffer => readFileSync(box.deviceKey)
+    t.match(await leaking(({ folder }, trial) => writeFile(join(folder, 'a'), key(trial))), [
+      /^the device key is in .*\/a$/,
+    ])
+    const { facts, files } = syntheticEvidence()
+    for (const { name, bytes } of files)
+      t.match(
+        await leaking(({ folder }) => writeFile(join(folder, name), bytes)),
+        [/^a picture is in /],
+        name,
+      )
+    const plate = facts.plate.text ?? ''
+    t.match(await leaking(() => keptLog().warn(`the plate ${plate}`)), ['the usual plate is in a log'])
+    const [chunk = Buffer.alloc(0)] = sealedFixture().chunks
+    t.match(await leaking(({ folder }) => writeFile(join(folder, 'b'), chunk)), [
+      /^sealed bytes is in .*\/b$/,
+    ])
+    t.match(
+      await leaking(({ folder }) => {
+        using store = openTestStore(folder)
+        writeFileSync(join(folder, 'c'), Buffer.alloc(32, 7))
+        store.audit.verify()
+      }),
+      [/^the key of a test store is in .*\/c$/],
+    )
+    const sent = { kind: 'text', where: 'what went over the broker' } as const
+    t.match(await leaking((_, trial) => tellHandled({ ...sent, text: key(trial) })), [
+      'the device key is in what went over the broker',
+    ])
+  },
+)
+
+await t.test('fuzz shoots as often as it says at each of its targets', async (t) => {
+  t.same(fuzz.counts, { short: 1_000, long: 10_000 })
+  const one = await runSuite(fuzz, { ...once, count: 1 })
+  const five = await runSuite(fuzz, { ...once, count: 5 })
+  t.ok(one.tally.injections >= 6)
+  t.equal(five.tally.injections, 5 * one.tally.injections)
+})

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { diceOf } from './dice.ts'
 import { watchMachine } from './machine.ts'
+import { plantHandled } from './plant-handled.ts'
 import { plantedSecrets } from './planted.ts'
 import type { FaultSuite } from './suite.ts'
 import { type Count, HARMS, tallyOf } from './tally.ts'
@@ -25,7 +26,8 @@ export function held({ tally, lacking }: Row): boolean {
 }
 
 /**
- * Runs one suite in a folder of its own, and searches that folder, temporary files, core dumps and process lists for what it planted.
+ * Runs one suite in a folder of its own, and searches that folder, temporary files, core dumps and process lists for what it and its
+ * fixtures planted; logs and what goes over a broker while it runs.
  * Never throws: a crash is a harm.
  */
 export async function runSuite(
@@ -45,6 +47,8 @@ export async function runSuite(
   using watch = watchMachine(folder)
   try {
     const planted = plantedSecrets()
+    using stack = new DisposableStack()
+    stack.use(plantHandled(planted, tally))
     await suite.run({ folder, count, dice: diceOf(seed), tally, planted, signal })
     const hits = [...(await planted.search([folder])), ...(await watch.search(planted))]
     for (const hit of hits) tally.harm('leaked', hit)

@@ -4,6 +4,7 @@ import type { Receipt } from '../../src/domain/receipt.ts'
 import type { Logger } from '../../src/log.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
+import { SEALED_MARK, tellHandled } from '../support/handled.ts'
 
 export const DEVICE = 'box-1'
 
@@ -17,21 +18,25 @@ export function openTestStore(
   folder: string,
   change: { key?: Buffer; maxSizeMiB?: number; file?: string; logger?: Logger } = {},
 ): Store {
+  const key = change.key ?? Buffer.alloc(32, 7)
+  tellHandled({ kind: 'secret', name: 'the key of a test store', secret: key })
   return openStore({
     file: storeFileIn(folder),
-    key: Buffer.alloc(32, 7),
     maxSizeMiB: 64,
     deviceId: DEVICE,
     ...change,
+    key,
   })
 }
 
-/** Sealed evidence of noise, which is what ciphertext looks like. */
+/** Sealed evidence of noise, which is what ciphertext looks like, with a mark at the beginning of each chunk. */
 export function sealedFixture(bytes = 200_000): SealedParts {
   const ciphertext = randomBytes(bytes)
   const chunks: Buffer[] = []
-  for (let offset = 0; offset < bytes; offset += 98_304)
+  for (let offset = 0; offset < bytes; offset += 98_304) {
+    SEALED_MARK.copy(ciphertext, offset)
     chunks.push(ciphertext.subarray(offset, offset + 98_304))
+  }
   return {
     evidenceId: randomUUID(),
     manifest: Buffer.from('manifest'),

@@ -5,6 +5,7 @@ import type { Config } from '../../src/config/config.ts'
 import { resolveConfig } from '../../src/config/resolve.ts'
 import { configSchema } from '../../src/config/schema.ts'
 import { createTrial, type Trial } from '../../src/trial/trial.ts'
+import { tellHandled } from './handled.ts'
 
 export interface BoxNames {
   readonly site: string
@@ -54,13 +55,15 @@ export function boxConfig(
 
 /** A trial whose broker does not run: nothing listens on its port. */
 export async function brokerlessTrial(folder: string, names: BoxNames): Promise<Trial> {
-  return createTrial(join(folder, 'trial'), {
+  const trial = await createTrial(join(folder, 'trial'), {
     ...names,
     topicPrefix: 'roadveil',
     hosts: ['127.0.0.1'],
     port: 1,
     now: new Date(),
   })
+  tellHandled({ kind: 'trial', trial })
+  return trial
 }
 
 /** Writes the config file of a trial's box, and makes the folder of its store. */

@@ -22,6 +22,7 @@ import { openStore, type Store } from '../../src/store/open.ts'
 import type { Trial } from '../../src/trial/trial.ts'
 import { createWitness } from '../../src/vault/witness.ts'
 import { syntheticEvidence, type SyntheticOptions } from './evidence.ts'
+import { tellHandled } from './handled.ts'
 import { keptLog } from './kept-log.ts'
 import { startMosquitto, type TestBroker } from './mosquitto.ts'
 
@@ -140,9 +141,11 @@ export async function setUpBoxAndCity(
 ): Promise<BoxAndCity> {
   const network = connect && { connect }
   const file = join(storeFolder, 'store', 'roadveil.db')
+  const key = randomBytes(32)
+  tellHandled({ kind: 'secret', name: 'the database key', secret: key })
   const store = openStore({
     file,
-    key: randomBytes(32),
+    key,
     maxSizeMiB,
     deviceId: DEVICE,
   })

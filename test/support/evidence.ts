@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { EvidenceFacts, RedactedEvidence } from '../../src/domain/evidence.ts'
+import { PICTURE_MARK, USUAL_PLATE } from './handled.ts'
 
 /** What a synthetic evidence should be like; everything has a default. */
 export interface SyntheticOptions {
@@ -18,20 +19,20 @@ export interface SyntheticOptions {
 
 const SHA256 = 'a'.repeat(64)
 
-/** Valid evidence made of random bytes: right in every field, hash and size, but with nothing to look at. */
+/** Valid evidence made of random bytes behind a mark: right in every field, hash and size, but with nothing to look at. */
 export function syntheticEvidence(options: SyntheticOptions = {}): RedactedEvidence {
   const judgedAt = options.judgedAt ?? new Date('2026-03-02T10:15:30.250Z')
   const at = (offsetMs: number): string => new Date(judgedAt.getTime() + offsetMs).toISOString()
-  const picture = (bytes: number): Buffer => randomBytes(options.pictureBytes ?? bytes)
+  const picture = (bytes: number): Buffer => marked(options.pictureBytes ?? bytes)
   const files = [
     { name: 'before.jpg', mediaType: 'image/jpeg' as const, bytes: picture(3_000) },
     { name: 'during.jpg', mediaType: 'image/jpeg' as const, bytes: picture(3_100) },
     { name: 'plate.png', mediaType: 'image/png' as const, bytes: picture(900) },
-    { name: 'clip.mp4', mediaType: 'video/mp4' as const, bytes: randomBytes(options.clipBytes ?? 150_000) },
+    { name: 'clip.mp4', mediaType: 'video/mp4' as const, bytes: marked(options.clipBytes ?? 150_000) },
   ]
   const box = { x: 0.4, y: 0.5, w: 0.2, h: 0.2 }
   const region = { kind: 'face', box, source: 'detected', score: 0.9 } as const
-  const text = options.plateText === undefined ? 'RV123AB' : options.plateText
+  const text = options.plateText === undefined ? USUAL_PLATE : options.plateText
   const facts: EvidenceFacts = {
     schema: 'roadveil.evidence.v1',
     evidenceId: options.evidenceId ?? randomUUID(),
@@ -92,4 +93,10 @@ export function syntheticEvidence(options: SyntheticOptions = {}): RedactedEvide
     })),
   }
   return { facts, files: files.map(({ name, bytes }) => ({ name, bytes })) }
+}
+
+function marked(bytes: number): Buffer {
+  const content = randomBytes(bytes)
+  PICTURE_MARK.copy(content)
+  return content
 }

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createTrial, type Trial } from '../../src/trial/trial.ts'
 import { freePort } from '../../scripts/demo/free-port.ts'
+import { tellHandled } from './handled.ts'
 
 /** A real mosquitto with the config of a trial, for one test. */
 export interface TestBroker extends AsyncDisposable {
@@ -37,6 +38,7 @@ export async function startMosquitto(
     port,
     now: new Date(),
   })
+  tellHandled({ kind: 'trial', trial })
   let log = ''
   let child: ChildProcess | undefined
   const start = async (): Promise<void> => {
@@ -45,7 +47,10 @@ export async function startMosquitto(
       env: { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
-    started.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
+    started.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text
+      tellHandled({ kind: 'text', where: 'the log of the broker', text: log.slice(-text.length - 200) })
+    })
     child = started
     await listening(port, started, () => log)
   }

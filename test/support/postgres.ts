@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from 'pg'
 import { freePort } from '../../scripts/demo/free-port.ts'
+import { passwordFor, tellHandled } from './handled.ts'
 import { processTree } from './traces.ts'
 import { until } from './until.ts'
 
@@ -21,7 +22,8 @@ export interface TestPostgres extends AsyncDisposable {
   restart(): Promise<void>
 }
 
-const PASSWORD = 'of the city'
+// With a space: it has to be encoded in an address.
+const PASSWORD = `the ${passwordFor('the database')}`
 const BINARIES = '/usr/lib/postgresql'
 const run = promisify(execFile)
 
@@ -57,6 +59,8 @@ export async function startPostgres(): Promise<TestPostgres> {
 
   const port = await freePort()
   const url = `postgres://city:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres`
+  for (const secret of [PASSWORD, encodeURIComponent(PASSWORD)])
+    tellHandled({ kind: 'secret', name: 'the password of the database', secret })
   const settings = {
     ...{ listen_addresses: '127.0.0.1', port, unix_socket_directories: '' },
     ...{ shared_buffers: '16MB', max_connections: 60 },
@@ -77,7 +81,10 @@ export async function startPostgres(): Promise<TestPostgres> {
   const start = async (): Promise<void> => {
     const command = ['--pdeathsig', 'KILL', ...asUser, join(programs, 'postgres'), '-D', data, ...options]
     const started = spawn('setpriv', command, { stdio: ['ignore', 'ignore', 'pipe'], cwd: '/' })
-    started.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
+    started.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text
+      tellHandled({ kind: 'text', where: 'the log of the database', text: log.slice(-text.length - 200) })
+    })
     server = started
     await until('PostgreSQL answers', async () => {
       if (started.exitCode !== null || started.signalCode !== null)

@@ -9,6 +9,7 @@ import type { Tally } from '../tally.ts'
 import type { Disk } from './disk.ts'
 import { type Promises, promisesOf } from './promises.ts'
 import type { Step } from './recording.ts'
+import { leaksIn } from './leaks.ts'
 
 /** Writes that were recorded. */
 export interface Recorded {
@@ -38,13 +39,13 @@ export function testStoreIn(image: string): Left {
 
 /**
  * Cuts the power at moments of a recording, and reports what of the acknowledged is not there afterwards, and whether the database is
- * damaged.
+ * damaged, and what was ever written that must not be.
  *
  * @param from cuts come after this step.
  */
 export async function cutInto(
   { disk, steps, root, look }: Recorded,
-  { folder, dice, signal }: Pick<Rounds, 'folder' | 'dice' | 'signal'>,
+  { folder, dice, planted, signal }: Pick<Rounds, 'folder' | 'dice' | 'planted' | 'signal'>,
   {
     cuts,
     from = 0,
@@ -74,6 +75,7 @@ export async function cutInto(
   }
   for (const difference of disk.differences())
     tally.harm('broken', `${what}: the recording is not whole: ${difference}`)
+  for (const hit of leaksIn(steps, planted)) tally.harm('leaked', `${what}: ${hit}`)
   await rm(root, { recursive: true })
 }
 

@@ -13,7 +13,6 @@ import { expectHarm } from '../control.ts'
 import { type Dice, diceOf } from '../dice.ts'
 import { createHostileBroker } from '../hostile-broker.ts'
 import { setUpLyingStreet } from '../lying-street.ts'
-import { plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 /** Worlds that run beside each other: most of a sequence is waiting. */
@@ -50,8 +49,7 @@ export const brokerLies: FaultSuite = {
     const { count, dice, folder } = rounds
     const inMemory = (name: string, ownDice: Dice): Promise<Lies> =>
       liesInMemory(join(folder, name), ownDice, rounds)
-    const onWire = (name: string, ownDice: Dice): Promise<Lies> =>
-      liesOnWire(join(folder, name), ownDice, rounds)
+    const onWire = (name: string, ownDice: Dice): Promise<Lies> => liesOnWire(join(folder, name), ownDice)
     await playAll(rounds, { count, worlds: WORLDS, name: 'memory', lies: inMemory })
     const real = Math.ceil(count / REAL_SHARE)
     await playAll(rounds, { count: real, worlds: REAL_WORLDS, name: 'wire', lies: onWire })
@@ -104,7 +102,6 @@ async function liesInMemory(
   { hasCityKey = false } = {},
 ): Promise<Lies> {
   const trial = await brokerlessTrial(folder, { site: SITE, device: DEVICE })
-  plantTrial(planted, trial)
   planted.plant('the plate', PLATE)
   const cityKey = loadSigningKey({ name: 'none', file: trial.city.receiptKey, env: {} })
   const strangerKey = createSigningKey({
@@ -150,9 +147,8 @@ async function liesInMemory(
   }
 }
 
-async function liesOnWire(folder: string, dice: Dice, { planted }: Rounds): Promise<Lies> {
+async function liesOnWire(folder: string, dice: Dice): Promise<Lies> {
   const street = await setUpLyingStreet(folder, dice)
-  plantTrial(planted, street.both.trial)
   return { ...street, under: [], timing: WIRE_TIMING }
 }
 

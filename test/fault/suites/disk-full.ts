@@ -15,7 +15,6 @@ import { until } from '../../support/until.ts'
 import { expectHarm } from '../control.ts'
 import { lackingDisk, mountDisk } from '../disk.ts'
 import { type Filler, fillDisk, FILLERS } from '../fillers.ts'
-import { plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 /** Room for a few evidence, the log behind them and the ballast. */
@@ -33,7 +32,6 @@ export const diskFull: FaultSuite = {
     const { folder, count, signal, tally, planted } = rounds
     await using disk = await mountDisk(join(folder, 'disk'), DISK)
     await using street = await setUpStreet(join(folder, 'street'), { storeFolder: disk.folder })
-    plantTrial(planted, street.trial)
     planted.plant('the plate', PLATE)
     street.startCity()
     const box = boxOf(street)
@@ -51,6 +49,8 @@ export const diskFull: FaultSuite = {
       fillOnce('other', disk.folder, street, careless, broken),
     )
     street.store.audit.verify()
+    // Unmounted, it is out of reach.
+    for (const hit of await planted.search([disk.folder])) tally.harm('leaked', hit)
   },
 }
 

@@ -24,10 +24,9 @@ import { signCommand, verifyCommand } from '../../../src/sealing/command.ts'
 import { signEnvelope } from '../../../src/sealing/dsse.ts'
 import { loadPublicKey, loadSigningKey } from '../../../src/sealing/keys.ts'
 import { signReceipt, verifyReceipt } from '../../../src/sealing/receipt.ts'
-import { createTrial } from '../../../src/trial/trial.ts'
+import { brokerlessTrial } from '../../support/box.ts'
 import { syntheticEvidence } from '../../support/evidence.ts'
 import { bend, damage, warp } from '../mutate.ts'
-import { plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 const PLATE = 'FZ81NQX'
@@ -42,13 +41,14 @@ interface Target {
 /** Everything that comes from outside the process, bent: receipts, commands, topics, frames and messages of the channel. */
 export const fuzz: FaultSuite = {
   name: 'fuzz',
-  fault: 'damaged receipts, commands, topics, channel frames and messages',
-  counts: { short: 4_000, long: 40_000 },
+  fault: 'damaged receipts, commands, topics, channel frames and messages; so many of each',
+  // Of each target.
+  counts: { short: 1_000, long: 10_000 },
   async run(rounds) {
     const targets = await targetsOf(rounds)
-    for (let round = 0; round < rounds.count && !rounds.signal.aborted; round++) {
-      const target = targets[round % targets.length]
-      if (!target) return
+    const shots = Array.from({ length: rounds.count }, () => targets).flat()
+    for (const target of shots) {
+      if (rounds.signal.aborted) return
       rounds.tally.injected()
       try {
         await target.shoot()
@@ -67,11 +67,7 @@ export const fuzz: FaultSuite = {
 }
 
 async function targetsOf({ folder, dice, tally, planted }: Rounds): Promise<readonly Target[]> {
-  const trial = await createTrial(`${folder}/trial`, {
-    ...{ site: STATION.site, device: STATION.device, topicPrefix: STATION.prefix },
-    ...{ hosts: ['127.0.0.1'], port: 1, now: new Date() },
-  })
-  plantTrial(planted, trial)
+  const trial = await brokerlessTrial(folder, { site: STATION.site, device: STATION.device })
   planted.plant('the plate', PLATE)
   const cityKey = loadSigningKey({ name: 'none', file: trial.city.receiptKey, env: {} })
   const { id, publicKey } = loadPublicKey(trial.box.receiptPublicKey)

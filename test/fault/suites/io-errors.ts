@@ -58,7 +58,7 @@ export const ioErrors: FaultSuite = {
 }
 
 /** A process whose writes fail goes on as if nothing were; the next one opens the store that it left; then the current goes. */
-async function failStore({ folder, dice, signal, tally }: Rounds, round: number): Promise<void> {
+async function failStore({ folder, dice, planted, signal, tally }: Rounds, round: number): Promise<void> {
   const root = join(folder, 'box')
   mkdirSync(root)
   const disk = diskAt(root, isBallast)
@@ -89,7 +89,7 @@ async function failStore({ folder, dice, signal, tally }: Rounds, round: number)
   const steps = [...failing, ...(await write([2 * seed + 1, LATER_TURNS, 'storing']))]
   const recorded = { disk, steps, root, look: testStoreIn }
   const cuts = { cuts: CUTS, from: failing.length, what, tally, onCut: () => undefined }
-  await cutInto(recorded, { folder, dice, signal }, cuts)
+  await cutInto(recorded, { folder, dice, planted, signal }, cuts)
 }
 
 /** Once, from some call on, or now and then. */
@@ -106,7 +106,7 @@ function faultOf(dice: Dice): string {
 }
 
 /** A vault whose syncs fail ends; the next one has everything that was answered for, and says what happened. */
-async function failVault({ folder, dice, signal, tally }: Rounds, round: number): Promise<void> {
+async function failVault({ folder, dice, planted, signal, tally }: Rounds, round: number): Promise<void> {
   const trial = await brokerlessTrial(folder, NAMES)
   const config = boxConfig(trial, NAMES)
   const file = join(folder, 'config.json')
@@ -165,6 +165,7 @@ async function failVault({ folder, dice, signal, tally }: Rounds, round: number)
   if (lost.length > 0)
     tally.harm('lost', `${what}: ${lost.length} of ${acknowledged.length}, such as ${lost[0] ?? ''}`)
   store.audit.verify()
+  for (const hit of await planted.search([folder])) tally.harm('leaked', `${what}: ${hit}`)
   await rm(join(folder, 'trial'), { recursive: true })
 }
 

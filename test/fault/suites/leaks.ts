@@ -8,7 +8,6 @@ import { connectVault } from '../../../src/channel/link.ts'
 import { askVault } from '../../../src/channel/control.ts'
 import type { Config } from '../../../src/config/config.ts'
 import { loadConfig } from '../../../src/config/load.ts'
-import { loadStoreKeys, wipe } from '../../../src/vault/keys.ts'
 import { VERSION } from '../../../src/version.ts'
 import { MAIN, type RoadveilProcess, startRoadveil } from '../../cli/roadveil.ts'
 import { boxSettings } from '../../support/box.ts'
@@ -20,7 +19,6 @@ import { until } from '../../support/until.ts'
 import { layLyingLink } from '../lying-link.ts'
 import { watchMachine } from '../machine.ts'
 import { plantedSecrets } from '../planted.ts'
-import { plantFiles, plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 const NAMES = { site: 'main-street', device: 'box-1' }
@@ -44,10 +42,9 @@ export const leaks: FaultSuite = {
     )
     const { trial } = broker
     const config = await writeBox(rounds, trial, link.port)
-    plantTrial(planted, trial)
-    plantDatabaseKey(rounds, config)
     planted.plant('the plate', PLATE)
     planted.plant("the camera's password", PASSWORD)
+    planted.except(credentialsOf(trial))
 
     const processes: RoadveilProcess[] = []
     const start = (...args: readonly string[]): RoadveilProcess => {
@@ -67,7 +64,6 @@ export const leaks: FaultSuite = {
           ...{ ...NAMES, camera: 'cam-1', configSha256: config.sha256, plateText: PLATE },
           clipBytes: dice.between(300, 300_000),
         })
-        plantFiles(planted, evidence.files)
         await handOver(config, evidence)
         if (index !== Math.floor(count / 2)) continue
         vault.kill('SIGABRT')
@@ -104,7 +100,7 @@ async function writeBox(
 ): Promise<Config> {
   for (const name of ['cwd', 'tmp']) mkdirSync(join(folder, name), { mode: 0o700 })
   mkdirSync(join(trial.box.directory, 'state'), { mode: 0o700 })
-  const credentials = join(trial.box.directory, 'keys', 'camera')
+  const credentials = credentialsOf(trial)
   writeFileSync(credentials, `operator:${PASSWORD}\n`, { mode: 0o600 })
   const camera = sceneCamera('cam-1', { url: 'rtsp://127.0.0.1:1/stream', credentialsFile: credentials })
   const settings = boxSettings(trial, NAMES, [camera])
@@ -114,14 +110,8 @@ async function writeBox(
   return loadConfig(trial.box.config)
 }
 
-function plantDatabaseKey({ planted }: Rounds, config: Config): void {
-  const keys = loadStoreKeys(config, {})
-  for (const form of ['hex', 'base64'] as const)
-    planted.plant(`the database key (${form})`, keys.database.toString(form))
-  planted.plant('the database key', Buffer.from(keys.database))
-  wipe(keys)
-  const credentials = config.cameras[0]?.credentialsFile
-  if (credentials !== undefined) planted.except(credentials)
+function credentialsOf({ box }: Parameters<typeof boxSettings>[0]): string {
+  return join(box.directory, 'keys', 'camera')
 }
 
 /** As vision does it. */

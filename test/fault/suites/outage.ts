@@ -4,11 +4,9 @@ import { runInNewContext } from 'node:vm'
 import type { DeliveryTiming } from '../../../src/delivery/timing.ts'
 import { isRoadveilError } from '../../../src/errors.ts'
 import { QUICK_DELIVERY, setUpStreet, type Street } from '../../support/delivery.ts'
-import { syntheticEvidence } from '../../support/evidence.ts'
 import { untilNoneLeft } from '../../support/until.ts'
 import { expectHarm } from '../control.ts'
 import { type FlakyLink, layFlakyLink } from '../flaky-link.ts'
-import { plantFiles, plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 const DAY_MS = 86_400_000
@@ -46,7 +44,6 @@ export const outage: FaultSuite = {
       ports: { box: boxLink.port, city: cityLink.port },
     })
     brokerPort = street.broker.port
-    plantTrial(planted, street.trial)
     planted.plant('the plate', PLATE)
 
     await street.broker.kill()
@@ -82,7 +79,7 @@ export const outage: FaultSuite = {
 async function storeThroughOutage(
   street: Street,
   clock: { at: number },
-  { count, tally, planted, signal }: Rounds,
+  { count, tally, signal }: Rounds,
 ): Promise<readonly string[]> {
   const ids: string[] = []
   let before = 0
@@ -90,7 +87,6 @@ async function storeThroughOutage(
     clock.at = Math.round(BEGAN_AT + (OUTAGE_MS * index) / count)
     const judgedAt = new Date(clock.at)
     const small = { clipBytes: 300, pictureBytes: 200, plateText: PLATE, judgedAt }
-    if (index === 0) plantFiles(planted, syntheticEvidence(small).files)
     const sealed = await street.seal(small)
     const about = { camera: 'bus-stop', ruleId: 'no-stopping-1', judgedAt: clock.at, at: clock.at }
     street.store.evidence.commit(sealed, about)

@@ -30,7 +30,8 @@ export const receivers: FaultSuite = {
     await using street = await setUpStreet(folder)
     await using city = await shareStreet(street, { postgres, bucket })
     planted.plant('the key of the store', S3_KEY.secretKey)
-    planted.except(join(street.trial.city.directory, 'bucket.secret'))
+    for (const name of ['bucket.secret', 'database.url'])
+      planted.except(join(street.trial.city.directory, name))
     const running: RoadveilProcess[] = []
     const ended: RoadveilProcess[] = []
     await using stack = new AsyncDisposableStack()

@@ -3,10 +3,8 @@ import type { DeliveryTiming } from '../../../src/delivery/timing.ts'
 import { manifestTopic, parseTopic } from '../../../src/protocol/topics.ts'
 import type { SealedEvidence } from '../../../src/sealing/seal.ts'
 import { DEVICE, QUICK_DELIVERY, setUpStreet, STATION, type Street } from '../../support/delivery.ts'
-import { syntheticEvidence } from '../../support/evidence.ts'
 import { until } from '../../support/until.ts'
 import { layLyingLink } from '../lying-link.ts'
-import { plantFiles, plantTrial } from '../planted-keys.ts'
 import type { FaultSuite, Rounds } from '../suite.ts'
 
 /** The delivery's waits are a tenth of what they are on the street. */
@@ -52,9 +50,7 @@ export const refused: FaultSuite = {
     let isCured = false
     const ports = { box: 0, city: 0 }
     await using street = await setUpStreet(folder, { ports, maxSizeMiB: 256 })
-    plantTrial(planted, street.trial)
     planted.plant('the plate', PLATE)
-    plantFiles(planted, syntheticEvidence().files)
     const { port } = street.broker
     ports.city = port
     await using link = await layLyingLink(street.trial, port, ({ topic }) => {
