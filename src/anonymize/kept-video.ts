@@ -23,16 +23,23 @@ const MAX_MISREAD_LETTERS = 2
 
 /**
  * Finds the vehicle of a box in the first frame that has one there, or of a plate text wherever that is read, and follows it with
- * the tracker of live analysis. Where the vehicle is lost, its plate is hidden from there on; a plate text may find it again.
+ * the tracker of live analysis. Where the vehicle is lost, or the picture cut, its plate is hidden from there on; a plate text may
+ * find it again.
  */
 export function followKeptVehicle(kept: KeptVehicle, { networks }: Pick<Tools, 'networks'>): KeptVehiclePath {
-  const tracker = createTracker({ cameraId: 'file' })
+  let tracker = createTracker({ cameraId: 'file' })
   const path: PathPoint[] = []
   let trackId: string | undefined
   let isOver = false
 
   async function note(frame: RawFrame, findings: Findings): Promise<void> {
     const { sequence, capturedAt } = frame
+    if (findings.afterCut === true) {
+      // What is in the same place now is another vehicle, or may be.
+      tracker = createTracker({ cameraId: 'file' })
+      if (trackId !== undefined) isOver = 'box' in kept
+      trackId = undefined
+    }
     const arrival = { hostAt: capturedAt, monotonicMs: capturedAt }
     const { tracks } = tracker.step({
       ...{ cameraId: 'file', sequence, capturedAt, arrival, detections: findings.objects },

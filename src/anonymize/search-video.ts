@@ -3,8 +3,9 @@ import { rawRgb } from '../domain/rgb.ts'
 import type { Box } from '../domain/geometry.ts'
 import type { Findings } from '../privacy/findings.ts'
 import type { Sample, VideoInput } from './video-input.ts'
-import { looksAt } from '../privacy/looks.ts'
+import { looksAt, looksAtChange } from '../privacy/looks.ts'
 import { type Detectors, searchFrame } from '../privacy/search.ts'
+import { type PlacedFrame, openShotWatch } from '../privacy/shots.ts'
 
 /** One frame of a video: searched, or so near to two that were that they say what is in it. */
 export interface SeenFrame {
@@ -40,8 +41,8 @@ export interface VehicleFollower {
 }
 
 /**
- * Searches a video: every frame of which the next one would come too late, the first and the last. The others are given without
- * findings. Holds two frames in memory.
+ * Searches a video: every frame of which the next one would come too late, and those that show what no neighbour does. The others are
+ * given without findings. Holds two frames in memory.
  *
  * @throws RoadveilError ERR_REDACTION_UNCHECKED
  */
@@ -51,31 +52,30 @@ export async function* searchVideo(
   detectors: Detectors,
   follower: VehicleFollower | undefined,
 ): AsyncGenerator<SeenFrame, void, undefined> {
-  let waiting: RawVideoFrame | undefined
   let searchedAt = -Infinity
   let searched = 0
 
-  const search = async (videoFrame: RawVideoFrame): Promise<SeenFrame> => {
-    const frame = rawRgb(videoFrame)
+  const search = async (placed: PlacedFrame<RawVideoFrame>): Promise<SeenFrame> => {
+    const frame = rawRgb(placed.frame)
     const isAlone = frame.capturedAt - searchedAt > MAX_FOLLOWED_MS
-    // The first looks are those of a frame that nothing came before.
-    if (isAlone) searched = 0
-    const looks = looksAt(searched++, Math.min(fps, SEARCHED_FPS))
+    const change = placed.change ?? (isAlone ? 'start' : undefined)
+    // After a look at the whole the turns begin anew.
+    if (change) searched = 0
+    const turn = looksAt(searched++, Math.min(fps, SEARCHED_FPS))
+    const looks = looksAtChange({ change, isLast: placed.isLast }) ?? turn
     searchedAt = frame.capturedAt
     const expected = follower?.expectedAt(frame.capturedAt)
-    const findings = await searchFrame(frame, detectors, looks, expected)
+    const found = await searchFrame(frame, detectors, looks, expected)
+    const findings = change === 'cut' ? { ...found, afterCut: true } : found
     await follower?.note(frame, findings)
     return { ...seen(frame), findings }
   }
 
-  for await (const frame of frames) {
-    if (waiting) {
-      const mustSearch = frame.capturedAt - searchedAt > MAX_STEP_MS
-      yield mustSearch ? await search(waiting) : seen(waiting)
-    }
-    waiting = frame
+  for await (const placed of openShotWatch().place(frames)) {
+    const { frame, change, isLast, nextAt = Infinity } = placed
+    const mustSearch = change !== undefined || isLast || nextAt - searchedAt > MAX_STEP_MS
+    yield mustSearch ? await search(placed) : seen(frame)
   }
-  if (waiting) yield await search(waiting)
 }
 
 function seen({ sequence, capturedAt }: Pick<RawFrame, 'sequence' | 'capturedAt'>): SeenFrame {

@@ -8,6 +8,7 @@ import { type CheckedFrame, type EvidenceDeps, type SearchedFootage, searchFoota
 import { type Provenance, buildFacts } from './facts.ts'
 import type { Footage } from './footage.ts'
 import { type SearchedPieces, planPieces, withLeaks } from './pieces.ts'
+import { openShotWatch } from '../privacy/shots.ts'
 import { rehearse } from './rehearse.ts'
 import { renderFootage } from './render.ts'
 import { verifyRendering } from './verify.ts'
@@ -87,10 +88,14 @@ async function searchAll(
 ): Promise<{ readonly whole: SearchedPieces; readonly path: readonly PathPoint[] }> {
   const searched: SearchedFootage[] = []
   const ofStills = { fps, moments: [violation.enteredAt, violation.judgedAt] }
-  for (const piece of footage)
-    searched.push(await searchFootage(piece, { ...ofStills, path: violation.path }, deps, signal))
+  let watch = openShotWatch()
+  for (const piece of footage) {
+    // There is a gap before each piece but the one that comes afterwards.
+    watch = openShotWatch()
+    searched.push(await searchFootage(piece, { ...ofStills, path: violation.path, watch }, deps, signal))
+  }
   const { footage: after, path } = await aftermath
-  const searchedAfter = after && (await searchFootage(after, { ...ofStills, path }, deps, signal))
+  const searchedAfter = after && (await searchFootage(after, { ...ofStills, path, watch }, deps, signal))
   const all = { footage, searched, after, searchedAfter }
   const leaks = await rehearse(planPieces(all, path, maskOccupants), deps)
   return { whole: withLeaks(all, leaks), path }

@@ -7,8 +7,9 @@ import type { PlateReading } from '../plates/vote.ts'
 import type { Findings, FoundRegion } from '../privacy/findings.ts'
 import { pathBoxAt } from '../privacy/offender.ts'
 import { type FramePlan, planRegions } from '../privacy/plan.ts'
-import { looksAt } from '../privacy/looks.ts'
+import { looksAt, looksAtChange } from '../privacy/looks.ts'
 import { type Detectors, searchFrame } from '../privacy/search.ts'
+import { type ShotWatch, openShotWatch, pathInOneShot } from '../privacy/shots.ts'
 import type { Footage } from './footage.ts'
 import { type SampledFrame, createSampler } from './samples.ts'
 
@@ -47,6 +48,8 @@ export interface SearchOptions {
   readonly fps: number
   /** Of which there will be stills. */
   readonly moments?: readonly EpochMs[]
+  /** Of the footage that this one continues, if it does. */
+  readonly watch?: ShotWatch
 }
 
 /**
@@ -57,7 +60,7 @@ export interface SearchOptions {
  */
 export async function searchFootage(
   footage: Footage,
-  { path, fps, moments = [] }: SearchOptions,
+  { path, fps, moments = [], watch = openShotWatch() }: SearchOptions,
   deps: EvidenceDeps,
   signal: AbortSignal,
 ): Promise<SearchedFootage> {
@@ -65,11 +68,12 @@ export async function searchFootage(
   const readings = new Map<FoundRegion, PlateReading>()
   const expected = Math.floor(((footage.span.to - footage.span.from) / 1000) * fps)
   const sampler = createSampler(expected, fps, moments)
-  for await (const frame of footage.frames(signal)) {
+  for await (const { frame, change, isLast } of watch.place(footage.frames(signal))) {
     const offender = pathBoxAt(path, frame.capturedAt)
-    const found = await searchFrame(frame, deps.detectors, looksAt(findings.length, fps), offender)
+    const looks = looksAtChange({ change, isLast }) ?? looksAt(findings.length, fps)
+    const found = await searchFrame(frame, deps.detectors, looks, offender)
     sampler.take(frame)
-    findings.push(found)
+    findings.push(change === 'cut' ? { ...found, afterCut: true } : found)
     if (!offender) continue
     for (const plate of found.plates) {
       if (!isOn(offender, plate.box)) continue
@@ -94,7 +98,7 @@ export function planFootage(
   path: readonly PathPoint[],
   maskOccupants: boolean,
 ): CheckedFrame[] {
-  const plans = planRegions(findings, path, { maskOccupants })
+  const plans = planRegions(findings, pathInOneShot(path, findings), { maskOccupants })
   return findings.map(({ capturedAt }, index) => {
     const plan = plans[index]
     if (!plan) throw new RoadveilError('ERR_REDACTION_UNCHECKED', 'a frame has no redaction plan')

@@ -22,6 +22,8 @@ export interface Findings {
   /** Pixels of the frame. */
   readonly width: number
   readonly height: number
+  /** It shows another picture than the frame before it: nothing is followed from there. */
+  readonly afterCut?: boolean
   readonly objects: readonly Detection[]
   readonly faces: readonly FoundRegion[]
   readonly plates: readonly FoundRegion[]

@@ -1,3 +1,5 @@
+import type { PlacedFrame } from './shots.ts'
+
 /** Low on purpose: a false mask costs a patch of grey, a missed face a person's privacy. */
 const MIN_SCORES = { plate: 0.55, face: 0.45 }
 
@@ -29,6 +31,24 @@ export const STILL_LOOKS: Looks = {
   whole: ['double', 'full', 'half', 'turned'],
   vehicles: 'all',
   minScores: { plate: 0.6, face: 0.55 },
+}
+
+/**
+ * For the first and the last frame of a shot, and where something appears: what such a frame shows may be in no neighbour. Turned and
+ * double looks take much longer, and a shot goes on.
+ */
+const EDGE_LOOKS: Looks = { far: true, whole: ['full', 'half'], vehicles: 'all', minScores: MIN_SCORES }
+
+/**
+ * The looks of a frame that begins or ends a shot, or shows something new; undefined for all others. After a cut it is looked at as a
+ * still: the next cut may be one frame away.
+ */
+export function looksAtChange({
+  change,
+  isLast,
+}: Pick<PlacedFrame<unknown>, 'change' | 'isLast'>): Looks | undefined {
+  if (change === 'cut' || (change === 'start' && isLast)) return STILL_LOOKS
+  return change || isLast ? EDGE_LOOKS : undefined
 }
 
 /**

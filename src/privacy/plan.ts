@@ -7,6 +7,7 @@ import type { Findings, FoundRegion } from './findings.ts'
 import { bestScore, follow, placeAt } from './follow.ts'
 import { type Offender, findOffender, offenderPlates } from './offender.ts'
 import { wholeBoxAt } from './whole.ts'
+import { pathIn, shotsOf } from './shots.ts'
 
 /** What is hidden in one frame, and the one plate that is not. */
 export interface FramePlan {
@@ -43,15 +44,28 @@ const SURE_FOLLOWED_SCORE = 0.7
 const MAX_PLATE_SHARE = 0.4
 
 /**
- * Decides what to hide in every frame of a clip. All frames are known at once, so everything is followed forwards and
- * backwards in time: what a detector misses in a frame stays hidden where it was, or moves with the person or vehicle it
- * belongs to. A person without any known face gets the head hidden, a bystander's vehicle without a sure plate the part
- * where plates sit. Only the plate of the vehicle on `offenderPath` stays, and only in frames that leave no doubt.
+ * Decides what to hide in every frame of a clip, shot by shot: what is followed does not cross a cut.
+ *
+ * @param offenderPath as far as it is known
  */
 export function planRegions(
   frames: readonly Findings[],
   offenderPath: readonly PathPoint[],
-  { maskOccupants = false }: PlanOptions = {},
+  options: PlanOptions = {},
+): FramePlan[] {
+  return shotsOf(frames).flatMap((shot, i, shots) => planShot(shot, pathIn(offenderPath, shots, i), options))
+}
+
+/**
+ * Decides what to hide in every frame of a shot. All frames are known at once, so everything is followed forwards and
+ * backwards in time: what a detector misses in a frame stays hidden where it was, or moves with the person or vehicle it
+ * belongs to. A person without any known face gets the head hidden, a bystander's vehicle without a sure plate the part
+ * where plates sit. Only the plate of the vehicle on `offenderPath` stays, and only in frames that leave no doubt.
+ */
+function planShot(
+  frames: readonly Findings[],
+  offenderPath: readonly PathPoint[],
+  { maskOccupants = false }: PlanOptions,
 ): FramePlan[] {
   const objects = FAMILIES.flatMap((family) =>
     chainBoxes(frames.map((frame) => frame.objects.filter((object) => familyOf(object.class) === family))),

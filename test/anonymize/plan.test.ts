@@ -37,8 +37,11 @@ await t.test('a plate stays readable between two frames only when it does in bot
   t.ok(covered(kept.box, one))
 })
 
-/** Frames at these times, milliseconds. */
-async function* framesAt(times: readonly number[]): AsyncGenerator<RawVideoFrame> {
+/** Frames at these times, milliseconds, black or of the pattern that is given. */
+async function* framesAt(
+  times: readonly number[],
+  patternOf: (sequence: number) => number = () => 0,
+): AsyncGenerator<RawVideoFrame> {
   for (const [sequence, capturedAt] of times.entries())
     yield rawVideoFrame({
       ...{ format: 'yuv420p', matrix: 'bt709', cameraId: 'file' },
@@ -46,7 +49,7 @@ async function* framesAt(times: readonly number[]): AsyncGenerator<RawVideoFrame
       capturedAt,
       width: 64,
       height: 64,
-      planes: new Uint8Array(64 * 64 * 1.5),
+      planes: new Uint8Array(64 * 64 * 1.5).map((_, at) => (patternOf(sequence) * (at >> 4)) % 251),
     })
 }
 const nothing: Detectors = { objects: { detectIn: async () => [] }, regions: { detect: async () => [] } }
@@ -69,6 +72,35 @@ await t.test(
     t.same(await searchedTimes(every(1000 / 60, 14), 60), [0, 100, 200, 217])
     t.same(await searchedTimes([0, 10, 20, 500, 510, 2_000], 30), [0, 20, 500, 510, 2_000], 'uneven times')
     t.same(await searchedTimes([0], 25), [0])
+  },
+)
+
+await t.test(
+  'a picture between others is searched with every look, and so are those beside it',
+  async (t) => {
+    const looked = new Map<number, number>()
+    const counting: Detectors = {
+      objects: { detectIn: async () => [] },
+      regions: {
+        async detect({ sequence }) {
+          looked.set(sequence, (looked.get(sequence) ?? 0) + 1)
+          return []
+        },
+      },
+    }
+    const times = Array.from({ length: 12 }, (_, i) => i * 40)
+    const frames = framesAt(times, (sequence) => (sequence === 5 ? 7 : 1))
+    const seen = await Array.fromAsync(searchVideo(frames, ofFps(25), counting, undefined))
+    const searched = seen.filter(({ findings }) => findings).map(({ number }) => number)
+    t.same(searched.slice(0, 6), [0, 2, 4, 5, 6, 8])
+    const cuts = seen.filter(({ findings }) => findings?.afterCut)
+    t.same(
+      cuts.map(({ number }) => number),
+      [5, 6],
+    )
+    t.ok((looked.get(5) ?? 0) >= 4, 'as a still')
+    t.ok((looked.get(4) ?? 0) >= 2, 'the last one before')
+    t.equal(looked.get(11), looked.get(0), 'the last of all as the first')
   },
 )
 

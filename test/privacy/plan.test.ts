@@ -3,6 +3,7 @@ import type { ObjectClass } from '../../src/domain/detection.ts'
 import { type Box, coverage } from '../../src/domain/geometry.ts'
 import type { PathPoint } from '../../src/domain/track.ts'
 import type { Findings } from '../../src/privacy/findings.ts'
+import { planFootage } from '../../src/evidence/check.ts'
 import { type FramePlan, planRegions } from '../../src/privacy/plan.ts'
 
 const STEP_MS = 200
@@ -169,6 +170,36 @@ await t.test(
     t.ok(hides(plans[2], box(0.42, 0.9, 0.16, 0.1)))
   },
 )
+await t.test('nothing is followed across a cut', async (t) => {
+  const plate = box(0.4, 0.6, 0.06, 0.03)
+  const frames = clip(9, (index) => ({ plates: index < 4 ? [plate] : [] }))
+  const cutAt = (at: number): FramePlan[] =>
+    planRegions(
+      frames.map((frame, index) => (index === at ? { ...frame, afterCut: true } : frame)),
+      [],
+    )
+  t.ok(hides(cutAt(-1)[5], plate))
+  const plans = cutAt(4)
+  t.ok(hides(plans[3], plate))
+  t.ok(plans.slice(4).every(({ regions }) => regions.length === 0))
+})
+
+await t.test("the offender's path says nothing about what is in its place after a cut", async (t) => {
+  const place = box(0.3, 0.4, 0.3, 0.3)
+  const plate = box(0.42, 0.6, 0.06, 0.03)
+  const frames = clip(12, () => ({ objects: [['car', place]], plates: [plate] })).map((frame, index) =>
+    index === 8 ? { ...frame, afterCut: true } : frame,
+  )
+  const plans = planRegions(frames, stands(place, 0, 7))
+  t.ok(plans.slice(0, 8).every((plan) => plan.offenderPlate))
+  t.ok(plans.slice(8).every((plan) => !plan.offenderPlate && hides(plan, plate)))
+  const checked = planFootage({ findings: frames, readings: new Map() }, stands(place, 0, 11), false)
+  t.same(
+    checked.map(({ plan }) => plan.offenderPlate !== undefined),
+    frames.map((_, index) => index < 8),
+    'live analysis does not know of the cut: its path counts in one shot',
+  )
+})
 
 await t.test("in a far corner of a 4K picture a small vehicle's plate area is hidden", async (t) => {
   const car = box(0.1, 0.1, 0.06, 0.05)
