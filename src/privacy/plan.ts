@@ -162,7 +162,11 @@ function inferred(
     if (item.class === 'bicycle' || box.h * height < MIN_VEHICLE_PIXELS) return []
     const vehicle = whole(owner, index, box)
     const mostWide = item.class === 'motorcycle' ? Infinity : MAX_PLATE_SHARE * vehicle.w
-    if (knownIn('plate', box).some(({ isSure, width }) => isSure && width <= mostWide)) return []
+    // What is only followed to there on nothing, or on another, may have gone elsewhere meanwhile.
+    const isOwn = ({ owner: itsOwner, region }: Known): boolean =>
+      itsOwner === owner || region.source === 'detected'
+    const own = knownIn('plate', box).filter(isOwn)
+    if (own.some(({ isSure, width }) => isSure && width <= mostWide)) return []
     if (
       offender?.onPath.has(index) &&
       (owner === offender.chain || sameVehicle(owner, offender.chain, index))

@@ -170,6 +170,22 @@ await t.test(
     t.ok(hides(plans[2], box(0.42, 0.9, 0.16, 0.1)))
   },
 )
+await t.test(
+  'a plate that is only followed to a vehicle from elsewhere is not taken for its own',
+  async (t) => {
+    const car = box(0.2, 0.3, 0.3, 0.4)
+    const rear = box(0.4, 0.62, 0.08, 0.05)
+    const elsewhere = box(0.22, 0.5, 0.04, 0.03)
+    const frames = (seenAt: readonly number[]): Findings[] =>
+      clip(5, (index) => ({
+        objects: index >= 3 ? [['car', car]] : [],
+        plates: seenAt.includes(index) ? [elsewhere] : [],
+      }))
+    t.ok(hides(planRegions(frames([0, 1]), [])[3], rear))
+    t.notOk(hides(planRegions(frames([0, 1, 3]), [])[3], rear), 'found there, it is')
+  },
+)
+
 await t.test('nothing is followed across a cut', async (t) => {
   const plate = box(0.4, 0.6, 0.06, 0.03)
   const frames = clip(9, (index) => ({ plates: index < 4 ? [plate] : [] }))
