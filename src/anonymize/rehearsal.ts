@@ -31,11 +31,15 @@ export function openRehearsal(
   return {
     leaks,
     async *sampled(frames) {
+      const keep = (frame: RawVideoFrame): void => void samples.set(frame.sequence, reduced(rawRgb(frame)))
+      let last: RawVideoFrame | undefined
       for await (const frame of frames) {
         const since = frame.sequence - firstSample
-        if (since >= 0 && since % every === 0) samples.set(frame.sequence, reduced(rawRgb(frame)))
+        if (since >= 0 && since % every === 0) keep(frame)
+        last = frame
         yield frame
       }
+      if (last && !samples.has(last.sequence)) keep(last)
     },
     async rehearse(planned) {
       const [first] = planned

@@ -35,6 +35,8 @@ export interface Sample {
   /** Number of the first. */
   readonly first: number
   readonly every: number
+  /** Number of the last frame of the video, which belongs to it as well, where it is known. */
+  readonly last?: number
 }
 
 const text = z.string().optional()
@@ -144,16 +146,17 @@ export async function* decodeVideo(
  */
 export async function* decodeSample(
   output: VideoInput,
-  { first, every }: Sample,
+  { first, every, last = -1 }: Sample,
   signal: AbortSignal,
 ): AsyncGenerator<RawFrame, void, undefined> {
   const { width, height, colours } = output
   const filter = [
-    `select='gte(n,${first})*not(mod(n-${first},${every}))'`,
+    `select='gte(n,${first})*not(mod(n-${first},${every}))+eq(n,${last})'`,
     ...[`scale=in_color_matrix=${MATRICES[colours.matrix]}`, 'format=gbrp', `crop=${width}:${height}:0:0`],
   ].join(',')
   for await (const { number, capturedAt, data } of decode(output, filter, width * height * 3, signal)) {
-    const sequence = first + number * every
+    const regular = first + number * every
+    const sequence = last >= 0 ? Math.min(regular, last) : regular
     yield rawFrame({ cameraId: 'file', sequence, capturedAt, width, height, planes: data })
   }
 }

@@ -131,6 +131,7 @@ async function write(
   const { options } = tools
   const toVerify = new Map<number, Hidden>()
   let [frames, keptPlates] = [0, 0]
+  let last: { readonly number: number; readonly hidden: Hidden } | undefined
   const sample = sampleUnseen(input.fps)
   let writing = Promise.resolve()
   await using records = await open(files.records, 'w')
@@ -148,8 +149,9 @@ async function write(
       const since = seen.number - sample.first
       // Up to the sample's first frame the latest: a video may be shorter.
       if (since <= 0) toVerify.clear()
-      if (since <= 0 || since % sample.every === 0)
-        toVerify.set(seen.number, { hidden: regions, kept: kept ? [kept] : [] })
+      const hidden = { hidden: regions, kept: kept ? [kept] : [] }
+      if (since <= 0 || since % sample.every === 0) toVerify.set(seen.number, hidden)
+      last = { number: seen.number, hidden }
       // The encoder takes one image while the next is decoded and planned.
       await writing
       writing = encoder.write(image)
@@ -163,8 +165,10 @@ async function write(
     if (frames === 0) throw new RoadveilError('ERR_INPUT_UNREADABLE', 'the video has no frame')
     await writing
     await encoder.finish()
+    // No frame after the last one says what was missed in it.
+    if (last) toVerify.set(last.number, last.hidden)
     const first = Math.min(...toVerify.keys())
-    return { frames, keptPlates, toVerify, sample: { ...sample, first } }
+    return { frames, keptPlates, toVerify, sample: { ...sample, first, last: last?.number ?? first } }
   } finally {
     await plans.return()
   }
