@@ -4,11 +4,13 @@ import { openShotWatch } from '../../src/privacy/shots.ts'
 
 const [WIDTH, HEIGHT] = [640, 360]
 
+interface Shown {
+  readonly shift?: number
+  readonly light?: (value: number, at: number) => number
+}
+
 /** A picture of patches whose light depends on a seed, as `light` makes of it, `shift` pixels further to the right. */
-function picture(
-  seed: number,
-  { shift = 0, light = (value: number, _at: number) => value } = {},
-): Uint8Array {
+function picture(seed: number, { shift = 0, light = (value) => value }: Shown = {}): Uint8Array {
   const planes = new Uint8Array(WIDTH * HEIGHT * 3)
   for (let y = 0; y < HEIGHT; y++) {
     for (let x = 0; x < WIDTH; x++) {
