@@ -5,7 +5,7 @@ import { judgeWord } from './held.ts'
 import { receiptFor } from '../store/store.fixture.ts'
 import { keptLog } from '../support/kept-log.ts'
 import { type RottenBox, STARTED } from './rotten-box.ts'
-import type { Tally } from './tally.ts'
+import { HARMS, type Tally, tallyOf } from './tally.ts'
 
 /** Starts that a box may need until everything is as it must be. */
 const MOST_STARTS = 4
@@ -33,11 +33,12 @@ export async function judgeRecovery(
       return
     }
     const toRestart = new AbortController()
+    const mustRestart = (): boolean => toRestart.signal.aborted
     using store = box.open(log, () => toRestart.abort())
     const { whole, unreadable, gone } = sort(store, box, settled, harm)
     settled = (await useIt(store, box, settled ?? whole[0], harm)) ?? settled
     // What cannot be read is set aside by the next start.
-    if (toRestart.signal.aborted || unreadable.some(({ code }) => code === 'ERR_STORE_CORRUPT')) continue
+    if (mustRestart() || unreadable.some(({ code }) => code === 'ERR_STORE_CORRUPT')) continue
 
     const setAsides = store.damage.setAsides()
     const wentBack = log.lines.some(({ fields }) => isRoadveilError(fields?.error, 'ERR_STORE_ROLLED_BACK'))
@@ -51,9 +52,14 @@ export async function judgeRecovery(
     if (fault) harm(`the audit log does not explain itself: ${fault.message}`)
     const alarms = await box.alarms(store)
     const isSeen = setAsides.length > 0 || wentBack
-    if (isSeen !== alarms.length > 0)
+    // The city may see more than the box, where a cut took no more than the newest rows of the log; never where nothing was damaged.
+    if (isSeen ? alarms.length === 0 : alarms.length > 0 && hits === 0)
       harm(`the city sees ${alarms.join() || 'nothing'} after ${setAsides.length} salvages`)
-    await judgeWord(name, store, box, { wentBack, tally })
+    const word = tallyOf()
+    await judgeWord(name, store, box, { wentBack, tally: word })
+    // A command was the first to meet damage, say in a free page: it is refused, and comes again after the next start.
+    if (mustRestart()) continue
+    for (const kind of HARMS) for (const what of word.harms[kind]) tally.harm(kind, what)
     tally.recovered(performance.now() - began)
     return
   }
@@ -108,6 +114,7 @@ async function useIt(
   next: string | SealedParts | undefined,
   harm: (what: string) => void,
 ): Promise<string | undefined> {
+  const settled = typeof next === 'object' ? next.evidenceId : undefined
   try {
     const at = STARTED + 2_000
     if (typeof next === 'object') store.outbox.settle(receiptFor(next), at)
@@ -115,9 +122,9 @@ async function useIt(
     store.evidence.commit(sealed, { camera: 'bus-stop', ruleId: 'r', judgedAt: at, at })
     const sequence = Number(store.audit.list(1)[0]?.details['sequence'])
     if (sequence <= box.waiting.length + 2) harm(`evidence gets the number ${sequence} again`)
-    return typeof next === 'object' ? next.evidenceId : undefined
   } catch (error) {
     if (!isRoadveilError(error, 'ERR_STORE_CORRUPT')) throw error
-    return undefined
   }
+  // Also where its bytes could not be deleted, or nothing could be stored after it: the city has it.
+  return settled
 }
