@@ -81,20 +81,6 @@ await t.test('of a plate that the network doubts the reader decides', async (t) 
   t.equal(await leaks('I', 0.95), 0)
 })
 
-await t.test('what is left open of a plate counts, and the rim of a hidden place does not', async (t) => {
-  const box = { x: 0.1, y: 0.1, w: 0.2, h: 0.1 }
-  const leaksOf = async (open: number, score = 0.9, text = ''): Promise<number> => {
-    const plate = finding([{ kind: 'plate', box: { ...box, x: 1 - box.x - box.w }, score }])
-    const hidden = region({ ...box, y: 0, h: 1, w: box.w * (1 - open) })
-    return (await findLeaks(empty, [hidden], [], plate, async () => ({ text, confidence: 0.85 }))).length
-  }
-  t.equal(await leaksOf(0.5), 1)
-  t.equal(await leaksOf(0.5, 0.52), 1, 'a network is less sure of half a plate')
-  t.equal(await leaksOf(0.5, 0.35), 0)
-  t.equal(await leaksOf(0.5, 0.35, 'KX4'), 1, 'letters can be read in what is open')
-  t.equal(await leaksOf(0.15), 0)
-})
-
 await t.test('a network that fails has checked nothing', async (t) => {
   const broken = { regions: { detect: async () => Promise.reject(new Error('out of memory')) } }
   await t.rejects(findLeaks(empty, [], [], broken, readNothing), { code: 'ERR_REDACTION_UNCHECKED' })
