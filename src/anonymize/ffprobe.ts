@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { confined } from '../camera/confined.ts'
 import { RoadveilError } from '../errors.ts'
 
 /** A file as far as it is read. */
@@ -23,21 +24,9 @@ export async function askFfprobe(
   signal: AbortSignal,
   timeout = TIMEOUT_MS,
 ): Promise<string> {
-  const command = [
-    '--pdeathsig',
-    'KILL',
-    '--',
-    'prlimit',
-    '--core=0',
-    '--',
-    'ffprobe',
-    '-v',
-    'error',
-    ...args,
-  ]
-  const env = { PATH: process.env['PATH'], LC_ALL: 'C' }
+  const { command, args: all, env } = confined('ffprobe', ['-v', 'error', ...args])
   try {
-    const { stdout } = await promisify(execFile)('setpriv', command, {
+    const { stdout } = await promisify(execFile)(command, [...all], {
       ...{ env, signal, timeout, maxBuffer: MAX_ANSWER_BYTES },
     })
     return stdout

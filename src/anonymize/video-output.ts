@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { confined } from '../camera/confined.ts'
 import { matroskaParts } from '../camera/matroska-writer.ts'
 import type { Matrix } from '../domain/colour.ts'
 import type { RedactedVideoFrame } from '../domain/frame.ts'
@@ -42,12 +43,8 @@ export function openVideoEncoder(
   size: { readonly width: number; readonly height: number },
   colours: VideoColours,
 ): VideoEncoder {
-  const command = ['--pdeathsig', 'KILL', '--', 'prlimit', '--core=0', '--']
-  const child = spawn('setpriv', [...command, 'ffmpeg', ...encoderArguments(file, size, colours)], {
-    stdio: ['pipe', 'ignore', 'pipe'],
-    // No FFREPORT or the like may make it write more to disk.
-    env: { PATH: process.env['PATH'], LC_ALL: 'C' },
-  })
+  const { command, args, env } = confined('ffmpeg', encoderArguments(file, size, colours))
+  const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'pipe'], env })
   let failure: unknown
   const ended = new Promise<number | null>((resolve) => {
     child.once('error', (error) => {

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { RoadveilError } from '../errors.ts'
+import { confined } from './confined.ts'
 import { readFfmpegMessage, type FfmpegMessage } from './ffmpeg-messages.ts'
 
 /** How long ffmpeg may take to end after TERM, milliseconds. */
@@ -25,8 +26,7 @@ export interface FfmpegEnd {
 }
 
 /**
- * Starts ffmpeg so that it ends with this process, leaves no core dump, and inherits no environment that could make it
- * write to disk (FFREPORT). Its messages may show credentials and are never kept: `readFfmpegMessage` turns them into codes.
+ * Starts ffmpeg, confined. Its messages may show credentials and are never kept: `readFfmpegMessage` turns them into codes.
  *
  * @param args arguments after `ffmpeg`; ffmpeg's log level must be `info` for its messages to be understood
  * @param input what it reads on `pipe:0`
@@ -38,13 +38,9 @@ export function startFfmpeg(
   outputCount: number,
   onMessage: (message: FfmpegMessage) => void = () => undefined,
 ): Ffmpeg {
-  // setpriv: a killed Node would leave ffmpeg running. prlimit: a core dump would hold pixels.
-  const command = ['--pdeathsig', 'KILL', '--', 'prlimit', '--core=0', '--', 'ffmpeg', ...args]
+  const { command, args: all, env } = confined('ffmpeg', args)
   const outputs = Array.from({ length: outputCount }, () => 'pipe' as const)
-  const child = spawn('setpriv', command, {
-    stdio: ['pipe', 'ignore', 'pipe', ...outputs],
-    env: { PATH: process.env['PATH'], LC_ALL: 'C' },
-  })
+  const child = spawn(command, all, { stdio: ['pipe', 'ignore', 'pipe', ...outputs], env })
   // A pipe that breaks is told by the end of the process.
   for (const pipe of child.stdio) pipe?.on('error', () => undefined)
   child.stdin?.end(input)

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { confined } from '../camera/confined.ts'
 import type { Matrix } from '../domain/colour.ts'
 import type { RedactedVideoFrame } from '../domain/frame.ts'
 import { RoadveilError } from '../errors.ts'
@@ -61,36 +62,11 @@ export function openClipEncoder(
     '-movflags',
     'frag_keyframe+empty_moov+default_base_moof',
   ]
-  const child = spawn(
-    'setpriv',
-    [
-      '--pdeathsig',
-      'KILL',
-      '--',
-      'prlimit',
-      '--core=0',
-      '--',
-      'ffmpeg',
-      '-hide_banner',
-      '-v',
-      'error',
-      '-nostdin',
-      '-threads',
-      '1',
-      ...input,
-      '-i',
-      'pipe:0',
-      ...video,
-      '-threads',
-      '2',
-      ...output,
-      '-f',
-      'mp4',
-      'pipe:1',
-    ],
-    // No FFREPORT or the like may make it write to disk.
-    { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], LC_ALL: 'C' } },
-  )
+  const { command, args, env } = confined('ffmpeg', [
+    ...['-hide_banner', '-v', 'error', '-nostdin', '-threads', '1', ...input, '-i', 'pipe:0'],
+    ...[...video, '-threads', '2', ...output, '-f', 'mp4', 'pipe:1'],
+  ])
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env })
   const parts: Buffer[] = []
   let bytes = 0
   let failure: unknown
