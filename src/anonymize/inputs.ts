@@ -50,6 +50,7 @@ export async function findInputs(named: readonly string[], out: string): Promise
   const files: InputFile[] = []
   const failures: Failure[] = []
   const leftOut: string[] = []
+  const taken = new Set<string>()
   const outside = await realpath(out)
 
   for (const input of named) {
@@ -75,9 +76,10 @@ export async function findInputs(named: readonly string[], out: string): Promise
   async function take(file: string, named: string, name: string, found: BigIntStats): Promise<void> {
     const shown = shownAs(named)
     // Named twice, by itself and by its folder, perhaps.
-    if (files.some((other) => other.file === file)) return
+    if (taken.has(file)) return
     try {
       files.push({ file, shown, ...outcomeOf(name, await readContent(file)), identity: identityOf(found) })
+      taken.add(file)
     } catch (error) {
       if (!isRoadveilError(error)) throw error
       failures.push({ input: shown, error })
