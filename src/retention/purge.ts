@@ -84,7 +84,7 @@ export async function purge(
   store.recordPurge(PURGE_JOB, { details, deletions, clockPlausible, sign }, now)
   // In steps, so that the outbox and the channel get their turn in between.
   while (store.compact()) await setImmediate()
-  while (store.coverOlder(now)) await setImmediate()
+  while (store.moveOlder(now)) await setImmediate()
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
   logger.info('purged', { count: evidence, total })
   return { ...counts, clockPlausible }

@@ -13,7 +13,7 @@ export interface DatabaseFile {
   readonly file: string
   /** 32 bytes. */
   readonly key: Buffer
-  /** The database never grows beyond this many MiB; its write-ahead log and ballast come on top. */
+  /** Database and evidence never grow beyond this many MiB; write-ahead log and ballast come on top. */
   readonly maxSizeMiB: number
 }
 

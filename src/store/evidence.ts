@@ -1,10 +1,10 @@
 import type { DiscardedEvidence } from '../domain/evidence.ts'
 import type { EpochMs } from '../domain/frame.ts'
-import { free } from '../domain/release.ts'
-import { RoadveilError } from '../errors.ts'
+import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Audit } from './audit.ts'
 import { query, shortenLog, type StoreDatabase, transact } from './database.ts'
-import { MANIFEST_INDEX, type OuterLayer } from './outer-layer.ts'
+import type { EvidenceFiles } from './evidence-files.ts'
+import { type OuterLayer, sealedPieces } from './outer-layer.ts'
 import type { Space } from './space.ts'
 
 /** Sealed evidence as the store takes it; what is in it is not the store's business. */
@@ -14,14 +14,14 @@ export interface SealedParts {
   readonly manifest: Uint8Array
   /** Lower-case hex. */
   readonly ciphertextSha256: string
-  /** The ciphertext in pieces of 1-98,304 bytes. */
+  /** The ciphertext in pieces of 98,304 bytes, the last one of 1-98,304. */
   readonly chunks: readonly Uint8Array[]
 }
 
 export interface EvidenceShelf {
   /**
-   * Stores evidence, its outbox row and its audit row in one transaction; on the disk when this returns. Storing the same again
-   * changes nothing.
+   * Stores evidence: first its file, then its rows, those of outbox and audit log among them, in one transaction; on the disk when
+   * this returns. Storing the same again changes nothing.
    *
    * Throws ERR_STORE_FULL, ERR_STORE_IO, ERR_EVIDENCE_CONFLICT when another ciphertext has this id.
    */
@@ -50,12 +50,14 @@ export function evidenceShelf(
     audit,
     space,
     layer,
+    files,
     marked,
     afterwards,
   }: {
     audit: Audit
     space: Space
     layer: OuterLayer
+    files: EvidenceFiles
     /** Called when something was stored: notes how far the store has come. */
     marked: () => void
     /** Does something as soon as the caller has had its turn. */
@@ -76,9 +78,10 @@ export function evidenceShelf(
     `INSERT INTO evidence (sequence, evidence_id, camera, rule_id, judged_at, committed_at, ciphertext_sha256,
       ciphertext_bytes, chunk_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
-  const insertManifest = db.prepare<[number, Uint8Array]>('INSERT INTO manifest VALUES (?, ?)')
-  const insertChunk = db.prepare<[number, number, Uint8Array]>('INSERT INTO chunk VALUES (?, ?, ?)')
   const insertOutbox = db.prepare<[number, number]>('INSERT INTO outbox (sequence, due_at) VALUES (?, ?)')
+
+  const has: EvidenceShelf['has'] = (evidenceId) =>
+    query(() => known.get(evidenceId, evidenceId)) !== undefined
 
   return {
     commit({ evidenceId, manifest, ciphertextSha256, chunks }, about) {
@@ -109,25 +112,25 @@ export function evidenceShelf(
           chunks.length,
         )
         layer.keep(sequence, cover)
-        insertManifest.run(sequence, cover.cover(manifest, MANIFEST_INDEX))
-        chunks.forEach((chunk, index) => {
-          const covered = cover.cover(chunk, index)
-          insertChunk.run(sequence, index, covered)
-          free(covered)
-        })
         insertOutbox.run(sequence, at)
         audit.append('evidence-committed', { evidenceId, sequence, ciphertextSha256, bytes }, at)
+        // When nothing but the disk can refuse the rows any more.
+        files.write(evidenceId, sealedPieces(cover, { chunks, manifest }))
         return 'stored'
       }
-      // Once the log is synced, the evidence is on the disk: whoever waits for that shall not wait for twice as long.
-      const outcome = transact(db, store, afterwards)
-      if (outcome === 'stored') marked()
-      return outcome
+      try {
+        // Once the log is synced, the evidence is on the disk: whoever waits for that shall not wait for twice as long.
+        const outcome = transact(db, store, afterwards)
+        if (outcome === 'stored') marked()
+        return outcome
+      } catch (error) {
+        // Without room the rows are certainly not there. After any other failure of the disk nobody knows: the next start looks.
+        if (isRoadveilError(error, 'ERR_STORE_FULL') && !has(evidenceId)) files.remove(evidenceId)
+        throw error
+      }
     },
 
-    has(evidenceId) {
-      return query(() => known.get(evidenceId, evidenceId)) !== undefined
-    },
+    has,
 
     recordDiscarded({ evidenceId, camera, ruleId, judgedAt, code }, at) {
       transact(db, () => {

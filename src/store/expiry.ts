@@ -5,10 +5,12 @@ import type { Audit, AuditDetails } from './audit.ts'
 import type { Certificates, SignAccount } from './certificate.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
 import type { DayKeys } from './day-key.ts'
-import type { DeleteEvidence } from './deletion.ts'
+import type { EvidenceDeletion } from './deletion.ts'
+import type { OlderEvidence } from './older-evidence.ts'
 import type { OuterLayer } from './outer-layer.ts'
 import type { SetAsides } from './set-aside.ts'
 import type { Space } from './space.ts'
+import type { Strays } from './strays.ts'
 
 /** What retention may ask of the store. Nothing here touches evidence without a receipt. */
 export interface Expiry {
@@ -20,7 +22,7 @@ export interface Expiry {
   cutAudit(before: EpochMs, at: EpochMs): Deleted
   /** Deletes purge certificates that were issued before `before`. */
   deleteCertificates(before: EpochMs): Deleted
-  /** Removes damaged stores that were set aside before `before`, but for what a legal hold is on. */
+  /** Removes damaged stores that were set aside before `before`, but for what a legal hold is on, and files of evidence that no store names. */
   deleteSetAsides(before: EpochMs): Deleted
   /** Destroys the keys of days whose evidence is all confirmed, for good: what a hold keeps of them is moved to today's first. */
   destroyDayKeys(at: EpochMs): Deleted
@@ -40,8 +42,8 @@ export interface Expiry {
   newestAt(): EpochMs | undefined
   /** Gives some 2 MB of free space back to the file system, which takes a moment. Returns true while there is more. */
   compact(): boolean
-  /** Puts the outer layer around one evidence from before there was any. Returns true while there may be more, and room for it. */
-  coverOlder(at: EpochMs): boolean
+  /** Moves one evidence that an earlier version stored in the database into a file. Returns true while there may be more, and room for it. */
+  moveOlder(at: EpochMs): boolean
 }
 
 interface Delivered {
@@ -60,7 +62,9 @@ export function expiryOf(
     dayKeys,
     layer,
     setAsides,
-    deleteEvidence,
+    strays,
+    older,
+    deletion,
   }: {
     audit: Audit
     space: Space
@@ -68,7 +72,9 @@ export function expiryOf(
     dayKeys: DayKeys
     layer: OuterLayer
     setAsides: SetAsides
-    deleteEvidence: DeleteEvidence
+    strays: Strays
+    older: OlderEvidence
+    deletion: EvidenceDeletion
   },
 ): Expiry {
   const delivered = db.prepare<[], Delivered>(
@@ -90,7 +96,7 @@ export function expiryOf(
     deleteDelivered(at) {
       const rows = query(() => delivered.all())
       // One transaction each: the log of a big one could fill the disk.
-      for (const row of rows) space.transactDeleting(() => deleteEvidence(row, Math.trunc(at)))
+      for (const row of rows) deletion.transact((deleteEvidence) => deleteEvidence(row, Math.trunc(at)))
       return rows.length
     },
     deleteTombstones: (before) =>
@@ -107,6 +113,7 @@ export function expiryOf(
       }),
     deleteCertificates: (before) => space.transactDeleting(() => certificates.deleteBefore(before)),
     deleteSetAsides(before) {
+      strays.removeOlder(before)
       const times = setAsides.deleteBefore(before)
       return times.length === 0
         ? NONE
@@ -132,7 +139,7 @@ export function expiryOf(
       space.restoreBallast()
       return false
     },
-    coverOlder: (at) => unlessFull(() => layer.coverOlder(at)) ?? false,
+    moveOlder: (at) => unlessFull(() => older.moveOne(at)) ?? false,
   }
 }
 

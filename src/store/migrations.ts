@@ -207,6 +207,10 @@ export const MIGRATIONS: readonly string[] = [
   -- What a command came to whose answer was lost with a damaged store, as JSON: it is signed anew when it is asked for.
   ALTER TABLE command ADD COLUMN outcome TEXT;
   `,
+  `
+  -- From here on chunks and manifests lie in files beside the database: these tables hold those of earlier versions until a purge has
+  -- moved them, and beside them the spares.
+  `,
 ]
 
 /** The version of a store that this program has written. */

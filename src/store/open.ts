@@ -18,6 +18,7 @@ import {
 import { dayKeysOf } from './day-key.ts'
 import { evidenceDeletion } from './deletion.ts'
 import { type EvidenceShelf, evidenceShelf } from './evidence.ts'
+import { evidenceFilesOf } from './evidence-files.ts'
 import { type Expiry, expiryOf, newestAtOf } from './expiry.ts'
 import { storeError } from './failure.ts'
 import { createFuse } from './fuse.ts'
@@ -26,6 +27,7 @@ import { type Inventory, inventoryOf, type StoreCounts } from './inventory.ts'
 import { markingOf } from './marking.ts'
 import { keepHead } from './head.ts'
 import { migrate, VERSION_NOW } from './migrations.ts'
+import { olderEvidenceOf } from './older-evidence.ts'
 import { type Outbox, outboxOf } from './outbox.ts'
 import { outerLayerOf } from './outer-layer.ts'
 import { type Resends, resendsOf } from './resend.ts'
@@ -33,6 +35,7 @@ import { distrust, findDamage, finishSalvage, isDamage, salvageStore } from './s
 import { type Selftests, selftestsOf } from './selftest.ts'
 import { type SetAside, setAsidesOf } from './set-aside.ts'
 import { spaceOf } from './space.ts'
+import { straysOf } from './strays.ts'
 import { type Subjects, subjectsOf } from './subject.ts'
 
 /** Sealed evidence until the city has it, and the record of what happened to it. Synchronous; every failure is a coded error. */
@@ -112,15 +115,23 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
     migrate(db)
     checkIntegrity(db)
     const audit = auditOf(db)
-    const space = spaceOf(db, file.file, logger)
+    const files = evidenceFilesOf(file.file)
+    const space = spaceOf(db, file.file, { files, logger })
     space.checkpoint()
     space.restoreBallast()
     const setAsides = setAsidesOf(file.file)
     const dayKeys = dayKeysOf(db, file.file, { space, setAsides })
     const layer = outerLayerOf(db, dayKeys)
+    const older = olderEvidenceOf(db, { layer, files })
+    const strays = straysOf(db, files)
+    strays.findMissing()
+    strays.removeDeleted()
     const certificates = certificatesOf(db, audit)
-    const deleteEvidence = evidenceDeletion(db, audit)
-    const expiry = expiryOf(db, { audit, space, certificates, dayKeys, layer, setAsides, deleteEvidence })
+    const deletion = evidenceDeletion(db, { audit, space, files })
+    const expiry = expiryOf(db, {
+      ...{ audit, space, certificates, dayKeys, layer, setAsides },
+      ...{ strays, older, deletion },
+    })
     const mark = markingOf(db, file.file, { audit, space })
     if (mark.missing > 0) {
       const message = `the store has gone back by ${mark.missing} rows of its audit log`
@@ -133,7 +144,7 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
       if (isMuch) onDamage?.(error)
     }
     watchForDamage(db, notice)
-    const outbox = outboxOf(db, { deviceId, audit, space, layer, deleteEvidence })
+    const outbox = outboxOf(db, { deviceId, audit, space, layer, files, older, deletion })
     const { blown: failed, guard } = createFuse()
     const afterwards = (work: () => void): void => {
       const guarded = guard({ work })
@@ -147,7 +158,7 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
       })
     }
     return {
-      evidence: guard(evidenceShelf(db, { audit, space, layer, marked: mark.note, afterwards })),
+      evidence: guard(evidenceShelf(db, { audit, space, layer, files, marked: mark.note, afterwards })),
       outbox: guard(distrusting(outbox, notice)),
       holds: guard(holdsOf(db, audit, mark.note)),
       audit: guard(audit),
@@ -156,9 +167,7 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
       commands: guard(commandsOf(db, audit, mark)),
       inventory: guard(inventoryOf(db)),
       expiry: guard(expiry),
-      subjects: guard(
-        subjectsOf(db, { audit, space, certificates, expiry, deleteEvidence, marked: mark.note }),
-      ),
+      subjects: guard(subjectsOf(db, { audit, space, certificates, expiry, deletion, marked: mark.note })),
       resends: guard(resendsOf(db)),
       selftests: guard(selftestsOf(db, audit)),
       failed,
@@ -197,7 +206,10 @@ export function lookIntoStore({ file, key }: Pick<DatabaseFile, 'file' | 'key'>)
     if (version > VERSION_NOW)
       throw new RoadveilError('ERR_STORE_VERSION', `the store has version ${version}`)
     const isNow = version === VERSION_NOW
-    if (isNow) checkIntegrity(db)
+    if (isNow) {
+      checkIntegrity(db)
+      straysOf(db, evidenceFilesOf(file)).findMissing()
+    }
     const counts = isNow ? inventoryOf(db).counts() : undefined
     // Only now: while another process writes it, a log looks damaged.
     if (findDamage({ file })) throw new RoadveilError('ERR_STORE_CORRUPT', 'the store is damaged')
@@ -268,7 +280,8 @@ const TABLES = [
 ]
 
 /**
- * Checks every table but the chunks, which may have gigabytes: the cipher authenticates each of their pages when it is read.
+ * Checks every table but the chunks of earlier versions, which may have gigabytes: the cipher authenticates each of their pages when it
+ * is read.
  */
 function checkIntegrity(db: StoreDatabase): void {
   for (const table of TABLES) {

@@ -3,7 +3,9 @@ import type { Receipt } from '../domain/receipt.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Audit } from './audit.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
-import type { DeleteEvidence } from './deletion.ts'
+import type { DeleteEvidence, EvidenceDeletion } from './deletion.ts'
+import type { CiphertextSize, EvidenceFiles } from './evidence-files.ts'
+import type { OlderEvidence } from './older-evidence.ts'
 import { type Covered, MANIFEST_INDEX, type OuterLayer } from './outer-layer.ts'
 import type { Space } from './space.ts'
 
@@ -29,9 +31,9 @@ export interface Outbox {
   inOrder(limit: number): readonly OutboxEntry[]
   /** At most `limit` of the entries that were set aside and whose time has come, the longest overdue first. */
   setAside(now: EpochMs, limit: number): readonly OutboxEntry[]
-  /** The signed manifest. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY. */
+  /** The signed manifest. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY, ERR_STORE_CORRUPT where it is not what was stored. */
   manifest(evidenceId: string): Uint8Array
-  /** The chunk with this index, from 0. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY. */
+  /** The chunk with this index, from 0. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY, ERR_STORE_CORRUPT where it is not what was stored. */
   chunk(evidenceId: string, index: number): Uint8Array
   /**
    * Notes an attempt that failed. A `nextAt` after `at` sets the evidence aside until then; otherwise it keeps its place. Of evidence
@@ -52,6 +54,11 @@ export interface Outbox {
   settle(receipt: Receipt, at: EpochMs): Settlement
 }
 
+/** By which the parts of an evidence are found and opened. */
+interface Located extends Omit<Covered, 'bytes'>, CiphertextSize {
+  readonly sequence: number
+}
+
 interface Standing {
   sequence: number
   sha256: string
@@ -66,8 +73,18 @@ export function outboxOf(
     audit,
     space,
     layer,
-    deleteEvidence,
-  }: { deviceId: string; audit: Audit; space: Space; layer: OuterLayer; deleteEvidence: DeleteEvidence },
+    files,
+    older,
+    deletion,
+  }: {
+    deviceId: string
+    audit: Audit
+    space: Space
+    layer: OuterLayer
+    files: EvidenceFiles
+    older: OlderEvidence
+    deletion: EvidenceDeletion
+  },
 ): Outbox {
   const entries = `SELECT sequence, evidence_id AS evidenceId, ciphertext_sha256 AS ciphertextSha256, ciphertext_bytes AS ciphertextBytes,
      chunk_count AS chunkCount, attempts
@@ -82,14 +99,9 @@ export function outboxOf(
   const backInOrder = db.prepare<[string]>(
     'UPDATE outbox SET due_at = last_attempt_at WHERE due_at > last_attempt_at AND last_error = ?',
   )
-  const manifest = db.prepare<[string], Covered>(
-    `SELECT evidence_id AS evidenceId, envelope AS bytes, day_key_id AS dayKeyId, wrapped
-     FROM evidence JOIN manifest USING (sequence) LEFT JOIN evidence_key USING (sequence) WHERE evidence_id = ?`,
-  )
-  const chunk = db.prepare<[string, number], Covered>(
-    `SELECT evidence_id AS evidenceId, bytes, day_key_id AS dayKeyId, wrapped
-     FROM evidence JOIN chunk USING (sequence) LEFT JOIN evidence_key USING (sequence)
-     WHERE evidence_id = ? AND chunk_index = ?`,
+  const located = db.prepare<[string], Located>(
+    `SELECT sequence, evidence_id AS evidenceId, ciphertext_bytes AS bytes, chunk_count AS chunks, day_key_id AS dayKeyId, wrapped
+     FROM evidence LEFT JOIN evidence_key USING (sequence) WHERE evidence_id = ?`,
   )
   const attempt = db.prepare<[number, number, string, string]>(
     `UPDATE outbox SET attempts = attempts + 1, last_attempt_at = ?, due_at = ?, last_error = ?
@@ -108,10 +120,16 @@ export function outboxOf(
   )
   const leave = db.prepare<[number]>('DELETE FROM outbox WHERE sequence = ?')
 
+  function locate(evidenceId: string): Located {
+    const row = query(() => located.get(evidenceId))
+    if (!row) throw unknown(evidenceId)
+    return row
+  }
+
   function settleStored(
     { evidenceId, ciphertextSha256, status, keyId }: Receipt,
     at: EpochMs,
-    keep = false,
+    deleteEvidence?: DeleteEvidence,
   ): Settlement {
     const evidence = standing.get(evidenceId)
     const known = evidence ?? buried.get(evidenceId)
@@ -127,7 +145,7 @@ export function outboxOf(
       return 'held'
     }
     audit.append('evidence-delivered', { evidenceId, sequence, status, keyId }, at)
-    if (evidence.held === 0 && !keep) {
+    if (evidence.held === 0 && deleteEvidence) {
       deleteEvidence({ sequence, evidenceId, deliveredAt: at, receiptKeyId: keyId }, at)
       return 'deleted'
     }
@@ -139,9 +157,9 @@ export function outboxOf(
   /** Where its bytes cannot be deleted because they are damaged, the city's word must not be lost with them. */
   function settleOrMark(receipt: Receipt, at: EpochMs): Settlement {
     try {
-      return space.transactDeleting(() => settleStored(receipt, at))
+      return deletion.transact((deleteEvidence) => settleStored(receipt, at, deleteEvidence))
     } catch (error) {
-      if (isRoadveilError(error, 'ERR_STORE_CORRUPT')) transact(db, () => settleStored(receipt, at, true))
+      if (isRoadveilError(error, 'ERR_STORE_CORRUPT')) transact(db, () => settleStored(receipt, at))
       throw error
     }
   }
@@ -151,15 +169,18 @@ export function outboxOf(
     setAside: (now, limit) => query(() => setAside.all({ now, limit })),
 
     manifest(evidenceId) {
-      const row = query(() => manifest.get(evidenceId))
-      if (!row) throw unknown(evidenceId)
-      return layer.open(row, MANIFEST_INDEX)
+      const row = locate(evidenceId)
+      const sealed = (): Covered => ({ ...row, bytes: files.readManifest(evidenceId, row) })
+      return older.read(row, MANIFEST_INDEX) ?? layer.open(sealed(), MANIFEST_INDEX)
     },
 
     chunk(evidenceId, index) {
-      const row = query(() => chunk.get(evidenceId, index))
-      if (!row) throw unknown(evidenceId)
-      return layer.open(row, index)
+      const row = locate(evidenceId)
+      if (index >= row.chunks) throw unknown(evidenceId)
+      return (
+        older.read(row, index) ??
+        layer.open({ ...row, bytes: files.readChunk(evidenceId, index, row) }, index)
+      )
     },
 
     recordAttempt(evidenceId, { at, nextAt, errorCode }) {

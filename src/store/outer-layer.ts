@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, type DecipherGCM, randomBytes } from 'node:crypto'
 import type { EpochMs } from '../domain/frame.ts'
+import { free } from '../domain/release.ts'
 import { RoadveilError } from '../errors.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
 import { type DayKeys, dayOf } from './day-key.ts'
@@ -7,35 +8,38 @@ import { spareKeeper } from './spare.ts'
 
 /**
  * The layer around the sealed bytes of every evidence that can be taken away for good: they are encrypted once more with a key of
- * their own (AES-256-CTR, which keeps their length; the database authenticates its pages, and the manifest names their hashes), and
- * that key is stored wrapped with the key of the day (AES-256-GCM). Once the day's key is destroyed, what may be left of the bytes in
- * free pages, in the log, or in copies that the file system or the disk made is useless, also to who has the database key.
+ * their own, and that key is stored wrapped with the key of the day (AES-256-GCM both times). Once the day's key is destroyed, what
+ * may be left of the bytes in free blocks, or in copies that the file system or the disk made, is useless, also to who has the
+ * database key.
  */
 export interface OuterLayer {
   /** A key for new evidence of the day of `at`. Not inside a transaction: it may have to make the day's key. */
   begin(evidenceId: string, at: EpochMs): Cover
   /** Stores a cover's key with its evidence, inside the transaction that stores that. */
   keep(sequence: number, cover: Cover): void
-  /** Takes the layer off. Throws ERR_DAY_KEY when the key of the day is gone. */
-  open(covered: Covered, index: number): Uint8Array
+  /**
+   * Takes the layer off a chunk, or the manifest. Throws ERR_DAY_KEY when the key of the day is gone, ERR_STORE_CORRUPT when it is not
+   * what was sealed.
+   */
+  open(sealed: Covered, index: number): Uint8Array
+  /** The same for what earlier versions stored in the database, whose pages are authenticated: AES-256-CTR, or nothing. */
+  openOlder(covered: Covered, index: number): Uint8Array
   /**
    * Wraps the keys of confirmed evidence of earlier days, which only a legal hold keeps, with today's key: a hold must not keep the
    * key of everything else of its day.
    */
   moveHeld(at: EpochMs): void
-  /** Puts the layer around one evidence that was stored before there was any. Returns false when there is none. */
-  coverOlder(at: EpochMs): boolean
 }
 
 /** What covers one evidence. */
 export interface Cover {
   readonly dayKeyId: string
   readonly wrapped: Buffer
-  /** Encrypts the chunk with this index, or the manifest. */
-  cover(bytes: Uint8Array, index: number): Buffer
+  /** Encrypts and authenticates the chunk with this index, or the manifest. */
+  seal(bytes: Uint8Array, index: number): { readonly bytes: Buffer; readonly tag: Buffer }
 }
 
-/** Bytes as the database holds them; without a key they are not covered. */
+/** Bytes as they are stored; without a key they are not covered. */
 export interface Covered {
   readonly evidenceId: string
   readonly bytes: Buffer
@@ -50,16 +54,17 @@ interface WrappedKey {
   wrapped: Buffer
 }
 
-/** In place of a chunk's index. */
+/** In place of a chunk's index: the manifest's. */
 export const MANIFEST_INDEX = 0xffff_ffff
 
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
-const TAG_BYTES = 16
+/** Behind each chunk in its file. */
+export const TAG_BYTES = 16
 const GCM = { authTagLength: TAG_BYTES }
 
 export function outerLayerOf(db: StoreDatabase, dayKeys: DayKeys): OuterLayer {
-  const insert = db.prepare<[number, string, Buffer]>('INSERT INTO evidence_key VALUES (?, ?, ?)')
+  const insert = db.prepare<[number, string, Buffer]>('INSERT OR REPLACE INTO evidence_key VALUES (?, ?, ?)')
   const keepSpare = spareKeeper(db)
   const rewrap = db.prepare<[string, Buffer, number]>(
     'UPDATE evidence_key SET day_key_id = ?, wrapped = ? WHERE sequence = ?',
@@ -69,21 +74,6 @@ export function outerLayerOf(db: StoreDatabase, dayKeys: DayKeys): OuterLayer {
      FROM evidence JOIN evidence_key USING (sequence) JOIN day_key USING (day_key_id)
      WHERE delivered_at IS NOT NULL AND day < ?`,
   )
-  const uncovered = db.prepare<[], { sequence: number; evidenceId: string }>(
-    `SELECT sequence, evidence_id AS evidenceId FROM evidence
-     WHERE sequence NOT IN (SELECT sequence FROM evidence_key) ORDER BY sequence LIMIT 1`,
-  )
-  const readChunk = db.prepare<[number, number], { bytes: Buffer }>(
-    'SELECT bytes FROM chunk WHERE sequence = ? AND chunk_index = ?',
-  )
-  const writeChunk = db.prepare<[Buffer, number, number]>(
-    'UPDATE chunk SET bytes = ? WHERE sequence = ? AND chunk_index = ?',
-  )
-  const readManifest = db.prepare<[number], { bytes: Buffer }>(
-    'SELECT envelope AS bytes FROM manifest WHERE sequence = ?',
-  )
-  const writeManifest = db.prepare<[Buffer, number]>('UPDATE manifest SET envelope = ? WHERE sequence = ?')
-
   function unwrap({ evidenceId, dayKeyId, wrapped }: Omit<WrappedKey, 'sequence'>): Buffer {
     const dayKey = dayKeys.find(dayKeyId)
     const key = dayKey && unwrapKey(wrapped, dayKey, evidenceId)
@@ -91,14 +81,14 @@ export function outerLayerOf(db: StoreDatabase, dayKeys: DayKeys): OuterLayer {
     throw new RoadveilError('ERR_DAY_KEY', `the key of the day of evidence ${evidenceId} is gone`)
   }
 
-  const layer: OuterLayer = {
+  return {
     begin(evidenceId, at) {
       const day = dayKeys.ofDay(at)
       const key = randomBytes(KEY_BYTES)
       return {
         dayKeyId: day.id,
         wrapped: wrapKey(key, day.key, evidenceId),
-        cover: (bytes, index) => crypt(key, index, bytes),
+        seal: (bytes, index) => sealWith(key, index, bytes),
       }
     },
 
@@ -107,14 +97,23 @@ export function outerLayerOf(db: StoreDatabase, dayKeys: DayKeys): OuterLayer {
       keepSpare(sequence)
     },
 
-    open({ evidenceId, bytes, dayKeyId, wrapped }, index) {
+    openOlder({ evidenceId, bytes, dayKeyId, wrapped }, index) {
       if (dayKeyId === null || wrapped === null) return bytes
       const key = unwrap({ evidenceId, dayKeyId, wrapped })
       try {
-        return crypt(key, index, bytes)
+        return decryptOlder(key, index, bytes)
       } finally {
         key.fill(0)
       }
+    },
+
+    open({ evidenceId, bytes, dayKeyId, wrapped }, index) {
+      const key =
+        dayKeyId === null || wrapped === null ? undefined : unwrap({ evidenceId, dayKeyId, wrapped })
+      const chunk = key && unsealWith(key, index, bytes)
+      key?.fill(0)
+      if (chunk) return chunk
+      throw new RoadveilError('ERR_STORE_CORRUPT', `evidence ${evidenceId} is not what was stored`)
     },
 
     moveHeld(at) {
@@ -132,33 +131,53 @@ export function outerLayerOf(db: StoreDatabase, dayKeys: DayKeys): OuterLayer {
         }
       })
     },
-
-    coverOlder(at) {
-      const evidence = query(() => uncovered.get())
-      if (!evidence) return false
-      const { sequence, evidenceId } = evidence
-      const cover = layer.begin(evidenceId, at)
-      transact(db, () => {
-        for (let index = 0; ; index++) {
-          const chunk = readChunk.get(sequence, index)
-          if (!chunk) break
-          writeChunk.run(cover.cover(chunk.bytes, index), sequence, index)
-        }
-        const manifest = readManifest.get(sequence)
-        if (manifest) writeManifest.run(cover.cover(manifest.bytes, MANIFEST_INDEX), sequence)
-        layer.keep(sequence, cover)
-      })
-      return true
-    },
   }
-  return layer
 }
 
-/** The same there and back. No two calls with one key share a counter: an index has 2³² blocks of 16 bytes, a chunk 6,144. */
-function crypt(key: Buffer, index: number, bytes: Uint8Array): Buffer {
+/** What the file of an evidence is made of. Each piece is given back when the next one is asked for. */
+export function* sealedPieces(
+  cover: Cover,
+  { chunks, manifest }: { readonly chunks: Iterable<Uint8Array>; readonly manifest: Uint8Array },
+): Generator<Uint8Array> {
+  let index = 0
+  for (const chunk of chunks) {
+    const { bytes, tag } = cover.seal(chunk, index++)
+    yield bytes
+    free(bytes)
+    yield tag
+  }
+  const { bytes, tag } = cover.seal(manifest, MANIFEST_INDEX)
+  yield bytes
+  yield tag
+}
+
+/** No two calls with one key shared a counter: an index has 2³² blocks of 16 bytes, a chunk 6,144. */
+function decryptOlder(key: Buffer, index: number, bytes: Uint8Array): Buffer {
   const counter = Buffer.alloc(16)
   counter.writeUInt32BE(index, 8)
-  return createCipheriv('aes-256-ctr', key, counter).update(bytes)
+  return createDecipheriv('aes-256-ctr', key, counter).update(bytes)
+}
+
+/** A key seals each index once. */
+function nonceOf(index: number): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES)
+  nonce.writeUInt32BE(index, NONCE_BYTES - 4)
+  return nonce
+}
+
+function sealWith(
+  key: Buffer,
+  index: number,
+  plain: Uint8Array,
+): { readonly bytes: Buffer; readonly tag: Buffer } {
+  const cipher = createCipheriv('aes-256-gcm', key, nonceOf(index), GCM)
+  const bytes = cipher.update(plain)
+  cipher.final()
+  return { bytes, tag: cipher.getAuthTag() }
+}
+
+function unsealWith(key: Buffer, index: number, sealed: Buffer): Buffer | undefined {
+  return opened(sealed, createDecipheriv('aes-256-gcm', key, nonceOf(index), GCM))
 }
 
 function wrapKey(key: Buffer, dayKey: Buffer, evidenceId: string): Buffer {
@@ -170,9 +189,16 @@ function wrapKey(key: Buffer, dayKey: Buffer, evidenceId: string): Buffer {
 function unwrapKey(wrapped: Buffer, dayKey: Buffer, evidenceId: string): Buffer | undefined {
   const nonce = wrapped.subarray(0, NONCE_BYTES)
   const decipher = createDecipheriv('aes-256-gcm', dayKey, nonce, GCM).setAAD(Buffer.from(evidenceId))
-  decipher.setAuthTag(wrapped.subarray(-TAG_BYTES))
+  return opened(wrapped.subarray(NONCE_BYTES), decipher)
+}
+
+/** What stands before the tag, or undefined where the tag does not fit. */
+function opened(sealed: Buffer, decipher: DecipherGCM): Buffer | undefined {
+  decipher.setAuthTag(sealed.subarray(-TAG_BYTES))
   try {
-    return Buffer.concat([decipher.update(wrapped.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
+    const plain = decipher.update(sealed.subarray(0, -TAG_BYTES))
+    decipher.final()
+    return plain
   } catch {
     return undefined
   }

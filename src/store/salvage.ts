@@ -5,7 +5,7 @@ import { type EpochMs, iso } from '../domain/frame.ts'
 import { type ErrorCode, isRoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { auditOf } from './audit.ts'
-import { carve } from './carved.ts'
+import { type Carved, carve } from './carved.ts'
 import {
   type DatabaseFile,
   leaveWal,
@@ -16,6 +16,7 @@ import {
   unlock,
 } from './database.ts'
 import { dayKeysOf } from './day-key.ts'
+import { type EvidenceFiles, evidenceFilesOf, fileNameOf } from './evidence-files.ts'
 import { fileError, storeError } from './failure.ts'
 import { isHeadless, isLogDamaged } from './head.ts'
 import { rowInserter } from './insert-row.ts'
@@ -78,7 +79,7 @@ export function salvageStore(
     const to = openDatabase({ ...store, file: copy })
     try {
       migrate(to)
-      const { saved, lost, holds, unnamed } = saveAll(store, to, { at, name: basename(folder), code })
+      const { saved, lost, holds, unnamed } = saveAll(store, to, { at, folder, code })
       leaveWal(to)
       explain(folder, {
         ...{ at: iso(at), code, saved, unnamed, held: holds.onLost.size > 0 },
@@ -131,7 +132,7 @@ function isLoss({ delivered, sequence }: LostEvidence, { onLost }: SavedHolds): 
 function saveAll(
   { file, key }: DatabaseFile,
   to: StoreDatabase,
-  { at, code, name }: { readonly at: EpochMs; readonly code: ErrorCode; readonly name: string },
+  { at, code, folder }: { readonly at: EpochMs; readonly code: ErrorCode; readonly folder: string },
 ): Salvaged {
   const from = carve(file, key)
   const insert = rowInserter(to)
@@ -150,14 +151,16 @@ function saveAll(
     ...[tombstones.at(-1) ?? 0],
     named.reduce((a, b) => Math.max(a, b), 0),
   )
+  const files = evidenceFilesOf(file)
   const layer = outerLayerOf(
     to,
-    dayKeysOf(to, file, { space: spaceOf(to, file, undefined), setAsides: setAsidesOf(file) }),
+    dayKeysOf(to, file, { space: spaceOf(to, file, { files }), setAsides: setAsidesOf(file) }),
   )
   const evidence = saveEvidence(from, to, {
-    ...{ insert, layer, at, audit: saved.rows },
+    ...{ insert, layer, files, at, audit: saved.rows },
     buried: new Set(tombstones),
   })
+  setUnsavedAside(files, folder, to, from)
   const { lost } = evidence
   const keepSpare = spareKeeper(to)
   const there = to.prepare<[], number>('SELECT sequence FROM evidence').pluck().all()
@@ -170,7 +173,7 @@ function saveAll(
     buryLost(insert, lost, { held: (sequence) => holds.onLost.has(sequence), at })
     for (const sequence of there) keepSpare(sequence)
     setCounters(to, saved, leapOver(greatest, (saved.meta ?? standing) !== undefined, at))
-    record(to, saved, { salvaged: { ...evidence, holds, unnamed }, code, name, at })
+    record(to, saved, { salvaged: { ...evidence, holds, unnamed }, code, name: basename(folder), at })
     return holds
   })
   return { ...evidence, holds, unnamed }
@@ -178,6 +181,14 @@ function saveAll(
 
 /** Tables of which each row stands for itself. */
 const COPIED = ['day_key', 'tombstone', 'certificate', 'schedule_run'] as const
+
+/** What is damaged, or has nothing left that names it. What was deleted before the damage is still to be removed. */
+function setUnsavedAside(files: EvidenceFiles, folder: string, to: StoreDatabase, from: Carved): void {
+  const saved = to.prepare<[], string>('SELECT evidence_id FROM evidence').pluck().all()
+  const buried = from.rows('tombstone').map((row) => String(row['evidence_id']))
+  const stays = new Set([...saved, ...buried].map(fileNameOf))
+  for (const { name } of files.list()) if (!stays.has(name)) files.moveTo(folder, name)
+}
 
 function setCounters(
   to: StoreDatabase,

@@ -4,8 +4,9 @@ import type { EpochMs } from '../domain/frame.ts'
 import { isRoadveilError } from '../errors.ts'
 import type { Carved, Row } from './carved.ts'
 import { type StoreDatabase, transact } from './database.ts'
+import type { EvidenceFiles } from './evidence-files.ts'
 import type { InsertRow } from './insert-row.ts'
-import type { OuterLayer } from './outer-layer.ts'
+import { MANIFEST_INDEX, type OuterLayer } from './outer-layer.ts'
 import { numberOf, type SavedAuditRow } from './saved-audit.ts'
 import { readSpare, SPARE_INDEX } from './spare.ts'
 
@@ -40,12 +41,15 @@ export function saveEvidence(
   {
     insert,
     layer,
+    files,
     audit,
     buried,
     at,
   }: {
     readonly insert: InsertRow
     readonly layer: OuterLayer
+    /** Of the damaged store, which the new one takes over. */
+    readonly files: EvidenceFiles
     readonly audit: readonly SavedAuditRow[]
     /** Sequence numbers of tombstones. */
     readonly buried: ReadonlySet<number>
@@ -61,26 +65,42 @@ export function saveEvidence(
   const lost: LostEvidence[] = []
   let saved = 0
 
-  /** All that belongs to an evidence, or undefined where a part is missing or not what it was. */
-  function readParts(row: Row, key: Row | undefined) {
-    const [sequence, evidenceId] = [numberOf(row['sequence']), String(row['evidence_id'])]
+  /** What an earlier version stored in the database, as a whole. */
+  function olderParts(row: Row): { readonly manifest: Row; readonly chunks: readonly Buffer[] } | undefined {
+    const sequence = numberOf(row['sequence'])
     const manifest = manifests.get(sequence)
-    const indexes = Array.from({ length: numberOf(row['chunk_count']) }, (_, index) => index)
-    const chunks = indexes.flatMap((index) => from.chunk(sequence, index) ?? [])
-    if (!manifest || chunks.length < indexes.length) return undefined
+    if (!manifest) return undefined
+    const count = numberOf(row['chunk_count'])
+    const chunks = Array.from({ length: count }, (_, index) => from.chunk(sequence, index) ?? []).flat()
+    return chunks.length === count ? { manifest, chunks } : undefined
+  }
+
+  /** Whether everything of it can be opened and has the hash that was stored. */
+  function isWhole(row: Row, key: Row | undefined, older: ReturnType<typeof olderParts>): boolean {
+    const evidenceId = String(row['evidence_id'])
+    const size = { bytes: numberOf(row['ciphertext_bytes']), chunks: numberOf(row['chunk_count']) }
+    if (!older && !files.isWhole(evidenceId, size)) return false
     const [dayKeyId, wrapped] = [key?.['day_key_id'], key?.['wrapped']]
     const isLayered = typeof dayKeyId === 'string' && Buffer.isBuffer(wrapped)
-    const cover = isLayered ? { dayKeyId, wrapped } : { dayKeyId: null, wrapped: null }
+    const cover = { evidenceId, ...(isLayered ? { dayKeyId, wrapped } : { dayKeyId: null, wrapped: null }) }
     try {
       const hash = createHash('sha256')
-      for (const [index, bytes] of chunks.entries())
-        hash.update(layer.open({ evidenceId, bytes, ...cover }, index))
-      if (hash.digest('hex') !== row['ciphertext_sha256']) return undefined
+      for (let index = 0; index < size.chunks; index++) {
+        const bytes = older?.chunks[index]
+        hash.update(
+          bytes
+            ? layer.openOlder({ ...cover, bytes }, index)
+            : layer.open({ ...cover, bytes: files.readChunk(evidenceId, index, size) }, index),
+        )
+      }
+      if (!older) layer.open({ ...cover, bytes: files.readManifest(evidenceId, size) }, MANIFEST_INDEX)
+      return hash.digest('hex') === row['ciphertext_sha256']
     } catch (error) {
+      if (isRoadveilError(error, 'ERR_STORE_CORRUPT')) return false
       // Without the file of its day's key nobody can tell; it may be put back.
       if (!isRoadveilError(error, 'ERR_DAY_KEY')) throw error
+      return true
     }
-    return { manifest, chunks }
   }
 
   function save(row: Row, spare: ReturnType<typeof readSpare>): boolean {
@@ -88,14 +108,14 @@ export function saveEvidence(
     const key = keys.get(sequence) ?? spare?.key
     if (spare && !hasDayKey.get(spare.dayKey['day_key_id']))
       transact(to, () => insert('day_key', spare.dayKey))
-    const parts = readParts(row, key)
-    if (!parts) return false
+    const older = olderParts(row)
+    if (!isWhole(row, key, older)) return false
     try {
       transact(to, () => {
         insert('evidence', row)
         if (key) insert('evidence_key', key)
-        insert('manifest', parts.manifest)
-        for (const [index, bytes] of parts.chunks.entries())
+        if (older) insert('manifest', older.manifest)
+        for (const [index, bytes] of older?.chunks.entries() ?? [])
           insert('chunk', { sequence, chunk_index: index, bytes })
         if (row['delivered_at'] === null)
           insert('outbox', outbox.get(sequence) ?? { sequence, due_at: Math.trunc(at) })

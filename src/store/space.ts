@@ -13,15 +13,18 @@ import { randomBytes } from 'node:crypto'
 import { dirname } from 'node:path'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { fileError } from './failure.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
+import type { EvidenceFiles } from './evidence-files.ts'
+import { fileError } from './failure.ts'
 
 /**
  * Keeps deletes working when there is no room. On a full disk even DELETE fails, so a ballast file beside the database is given up
  * then; and inside the database a reserve is kept from evidence, for the tombstones and audit rows that deleting it writes.
  */
 export interface Space {
-  /** Throws ERR_STORE_FULL when evidence of so many bytes would eat into the reserve. To be called inside its transaction. */
+  /**
+   * Throws ERR_STORE_FULL when evidence of so many bytes would eat into the reserve. To be called inside its transaction.
+   */
   demand(bytes: number): void
   /** Runs a deleting transaction; on a full disk gives up ballast, piece by piece, until there is room for it. */
   transactDeleting<T>(work: () => T): T
@@ -42,11 +45,17 @@ const BALLAST_STEP_BYTES = 4 * 1024 * 1024
 /** Putting the ballast back must not fill the disk again. */
 const BALLAST_ROOM_BYTES = 2 * BALLAST_BYTES
 const RESERVE_BYTES = 1024 * 1024
+/** What the rows of one evidence change in the database, at most. */
+const ROWS_BYTES = 64 * 4096
 /** What evidence leaves free on the disk, for others and for the log. */
 const DISK_RESERVE_BYTES = 8 * 1024 * 1024
 const VACUUM_STEP_PAGES = 512
 
-export function spaceOf(db: StoreDatabase, file: string, logger: Logger | undefined): Space {
+export function spaceOf(
+  db: StoreDatabase,
+  file: string,
+  { files, logger }: { readonly files: Pick<EvidenceFiles, 'bytes'>; readonly logger?: Logger | undefined },
+): Space {
   const ballast = `${file}.ballast`
   let isGivenUp = false
   const pragma = (name: string): number => db.pragma(name, { simple: true }) as number
@@ -91,14 +100,12 @@ export function spaceOf(db: StoreDatabase, file: string, logger: Logger | undefi
 
   const space: Space = {
     demand(bytes) {
-      const free = pragma('max_page_count') - pragma('page_count') + pragma('freelist_count')
-      // Overflow pages carry four bytes of their own each, the cipher takes 80, trees take a little.
-      const needed = Math.ceil(bytes / (pageBytes - 128)) + 64
-      if (free - needed < RESERVE_BYTES / pageBytes) {
+      const used = (pragma('page_count') - pragma('freelist_count')) * pageBytes + files.bytes()
+      if (used + bytes + ROWS_BYTES + RESERVE_BYTES > pragma('max_page_count') * pageBytes) {
         throw new RoadveilError('ERR_STORE_FULL', `the store has no room for ${bytes} bytes`)
       }
-      // Once in the log and once in the database: a log that can't be moved on would block every delete.
-      if (diskFreeBytes() < 2 * needed * pageBytes + DISK_RESERVE_BYTES) {
+      // The rows once in the log and once in the database: a log that can't be moved on would block every delete.
+      if (diskFreeBytes() < bytes + 2 * ROWS_BYTES + DISK_RESERVE_BYTES) {
         throw new RoadveilError('ERR_STORE_FULL', `the disk has no room for ${bytes} bytes`)
       }
     },

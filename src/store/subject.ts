@@ -4,7 +4,7 @@ import { RoadveilError } from '../errors.ts'
 import type { Audit, AuditDetails, AuditKind } from './audit.ts'
 import type { Certificates, SignAccount } from './certificate.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
-import type { DeleteEvidence } from './deletion.ts'
+import type { EvidenceDeletion } from './deletion.ts'
 import type { Expiry } from './expiry.ts'
 import type { Space } from './space.ts'
 
@@ -112,14 +112,14 @@ export function subjectsOf(
     space,
     certificates,
     expiry,
-    deleteEvidence,
+    deletion,
     marked,
   }: {
     audit: Audit
     space: Space
     certificates: Certificates
     expiry: Expiry
-    deleteEvidence: DeleteEvidence
+    deletion: EvidenceDeletion
     /** Called when something was erased: notes how far the store has come. */
     marked: () => void
   },
@@ -195,7 +195,7 @@ export function subjectsOf(
         else if (deliveredAt === null || receiptKeyId === null)
           kept.push({ evidenceId, because: 'unconfirmed' })
         else {
-          space.transactDeleting(() =>
+          deletion.transact((deleteEvidence) =>
             deleteEvidence({ sequence, evidenceId, deliveredAt, receiptKeyId }, Math.trunc(at)),
           )
           erased.push(evidenceId)

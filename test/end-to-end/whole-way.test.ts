@@ -85,6 +85,7 @@ await t.test('from an RTSP camera to the city, and nothing is left on the box', 
       'store.db-wal',
       'store.db.ballast',
       'store.db.days',
+      'store.db.evidence',
     ])
     t.ok(
       filesBelow(boxFolder).some(({ bytes }) => bytes.length > 1_000_000),
@@ -126,7 +127,7 @@ await t.test('from an RTSP camera to the city, and nothing is left on the box', 
     for (const started of seen.started) t.same(wordsIn(Buffer.from(started, 'latin1'), secrets), [])
     const outside = [...seen.written].filter(
       (file) =>
-        !/^(state\/store\.db(-wal|\.ballast|\.mark|\.head\.[0-9a-f]{12}\.new|\.days\/[0-9a-f]{16})?|logs\/roadveil-[-\d]+\.log)$/.test(
+        !/^(state\/store\.db(-wal|\.ballast|\.mark|\.head\.[0-9a-f]{12}\.new|\.days\/[0-9a-f]{16}|\.evidence\/[0-9a-f]{32})?|logs\/roadveil-[-\d]+\.log)$/.test(
           file.slice(boxFolder.length + 1),
         ),
     )

@@ -6,7 +6,9 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -15,9 +17,18 @@ import t, { type Test } from 'tap'
 import { openDatabase } from '../../src/store/database.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
 import type { Store } from '../../src/store/open.ts'
+import { fileNameOf } from '../../src/store/evidence-files.ts'
 import { rekeyStore } from '../../src/store/rekey.ts'
+import { makeEarlier } from './earlier.fixture.ts'
 import { openSalvaging } from './salvage.fixture.ts'
-import { aboutAt, openTestStore, receiptFor, sealedFixture, storeFileIn } from './store.fixture.ts'
+import {
+  aboutAt,
+  evidenceFileIn,
+  openTestStore,
+  receiptFor,
+  sealedFixture,
+  storeFileIn,
+} from './store.fixture.ts'
 
 const KEY = Buffer.alloc(32, 7)
 const DAY = 86_400_000
@@ -43,9 +54,15 @@ function holds(bytes: readonly Buffer[], wanted: readonly Uint8Array[]): boolean
   })
 }
 
-function filesOf(folder: string): Buffer {
-  const store = join(folder, 'store')
-  return Buffer.concat(['roadveil.db', 'roadveil.db-wal'].map((name) => readFileSync(join(store, name))))
+/** Every byte of a store: database, log and the files of its evidence. */
+function everything(folder: string): Buffer {
+  const file = storeFileIn(folder)
+  const evidence = evidenceFiles(folder).map((name) => join(`${file}.evidence`, name))
+  return Buffer.concat([file, `${file}-wal`, ...evidence].map((path) => readFileSync(path)))
+}
+
+function evidenceFiles(folder: string): string[] {
+  return readdirSync(`${storeFileIn(folder)}.evidence`)
 }
 
 function dayFiles(folder: string): string[] {
@@ -53,20 +70,21 @@ function dayFiles(folder: string): string[] {
   return readdirSync(days).map((name) => join(days, name))
 }
 
-/** The bytes as the database holds them, and the half of the day's key that it holds. */
-function covered(folder: string): { chunks: Buffer[]; halves: Buffer[] } {
+/** The bytes as the store holds them, and the half of the day's key that the database holds. */
+function covered(folder: string): { files: Buffer[]; halves: Buffer[] } {
   const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
-  const blobs = (sql: string): Buffer[] =>
-    db
-      .prepare<[], { b: Buffer }>(sql)
-      .all()
-      .map(({ b }) => b)
-  const found = {
-    chunks: blobs('SELECT bytes AS b FROM chunk'),
-    halves: blobs('SELECT half AS b FROM day_key'),
-  }
+  const halves = db.prepare<[], Buffer>('SELECT half FROM day_key').pluck().all()
   db.close()
-  return found
+  const paths = evidenceFiles(folder).map((name) => join(`${storeFileIn(folder)}.evidence`, name))
+  return { files: paths.map((path) => readFileSync(path)), halves }
+}
+
+/** The name of the file that holds the half of a day's key. */
+function dayOfKey(folder: string, day: string): string {
+  const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
+  const id = db.prepare<[string], string>('SELECT day_key_id FROM day_key WHERE day = ?').pluck().get(day)
+  db.close()
+  return id ?? ''
 }
 
 function deliver(store: Store, sealed: SealedParts, at: number): void {
@@ -80,11 +98,11 @@ await t.test('with the database key alone nobody gets the sealed bytes', async (
     using store = openTestStore(folder)
     store.evidence.commit(sealed, aboutAt(START))
     t.same(store.outbox.chunk(sealed.evidenceId, 1), sealed.chunks[1])
-    t.notOk(holds(opened(filesOf(folder)), sealed.chunks))
+    t.notOk(holds([everything(folder), ...opened(everything(folder))], sealed.chunks))
   }
-  const { chunks } = covered(folder)
+  const { files } = covered(folder)
   using store = openTestStore(folder)
-  t.ok(holds(opened(filesOf(folder)), chunks), 'the search finds what is there')
+  t.ok(holds([everything(folder)], files), 'the search finds what is there')
   t.same(store.outbox.chunk(sealed.evidenceId, 1), sealed.chunks[1], 'the next process can read it')
 })
 
@@ -131,7 +149,7 @@ await t.test('a destruction that was interrupted is finished by the next one', a
     t.same(dayFiles(folder), [])
     t.equal(store.expiry.destroyDayKeys(START).count, 0)
   }
-  t.same(covered(folder), { chunks: [], halves: [] })
+  t.same(covered(folder), { files: [], halves: [] })
 })
 
 await t.test('a hold keeps its evidence readable, but not the key of the rest of its day', async (t) => {
@@ -159,15 +177,16 @@ await t.test('of deleted evidence nothing is left in database and log, and nothi
     using store = openTestStore(folder)
     store.evidence.commit(sealed, aboutAt(START))
   }
-  const { chunks, halves } = covered(folder)
+  const { files, halves } = covered(folder)
   using store = openTestStore(folder)
-  const before = opened(filesOf(folder))
-  t.ok(holds(before, chunks) && halves.every((half) => before.some((each) => each.includes(half))))
+  const before = [everything(folder), ...opened(everything(folder))]
+  t.ok(holds(before, files) && halves.every((half) => before.some((each) => each.includes(half))))
   deliver(store, sealed, START)
   store.expiry.destroyDayKeys(START)
   while (store.expiry.compact());
-  const text = opened(filesOf(folder))
-  t.notOk(holds(text, chunks))
+  const text = [everything(folder), ...opened(everything(folder))]
+  t.notOk(holds(text, files))
+  t.same(evidenceFiles(folder), [])
   t.notOk(halves.some((half) => text.some((each) => each.includes(half))))
   t.same(dayFiles(folder), [])
 })
@@ -260,8 +279,10 @@ async function eraseOn(
   }
   const halves = dayFiles(disk).map((file) => readFileSync(file).subarray(0, 32))
   t.equal(halves.length, 1)
+  const { files } = covered(disk)
+  const before = search()
   t.ok(
-    halves.every((half) => search().includes(half)),
+    halves.every((half) => before.includes(half)) && holds([before], files),
     'the search finds what is there',
   )
   {
@@ -277,6 +298,7 @@ async function eraseOn(
     holds([after, ...opened(after), ...opened(after, NEW_KEY)], sealed.chunks),
     'nor the sealed bytes, whoever has the database key',
   )
+  t.notOk(holds([after], files), 'nor those of its file')
 }
 
 await t.test(
@@ -308,40 +330,90 @@ await t.test(
   },
 )
 
-await t.test('evidence from before the outer layer is readable, and gets it', async (t) => {
-  const folder = t.testdir()
-  const all = [sealedFixture(), sealedFixture()]
-  {
-    using store = openTestStore(folder)
-    for (const sealed of all) store.evidence.commit(sealed, aboutAt(START))
-  }
-  const db = openDatabase({ file: storeFileIn(folder), key: KEY, maxSizeMiB: 64 })
-  db.exec('DELETE FROM evidence_key')
-  const put = db.prepare<[Uint8Array, string, number]>(
-    `UPDATE chunk SET bytes = ? WHERE sequence = (SELECT sequence FROM evidence WHERE evidence_id = ?) AND chunk_index = ?`,
+for (const isLayered of [false, true])
+  await t.test(
+    `evidence that an earlier version stored in the database, with${isLayered ? '' : 'out'} the outer layer, is readable and moves out`,
+    async (t) => {
+      const folder = t.testdir()
+      const all = [sealedFixture(), sealedFixture()]
+      {
+        using store = openTestStore(folder)
+        for (const sealed of all) store.evidence.commit(sealed, aboutAt(START))
+      }
+      makeEarlier(folder, all, { at: START, isLayered })
+      using store = openTestStore(folder)
+      const readable = (): void => {
+        for (const { evidenceId, chunks, manifest } of all) {
+          chunks.forEach((chunk, i) => t.same(store.outbox.chunk(evidenceId, i), chunk))
+          t.same(store.outbox.manifest(evidenceId), manifest)
+        }
+      }
+      readable()
+      t.same(evidenceFiles(folder), [])
+      t.ok(store.expiry.moveOlder(START))
+      readable()
+      t.ok(store.expiry.moveOlder(START))
+      t.notOk(store.expiry.moveOlder(START))
+      readable()
+      t.equal(evidenceFiles(folder).length, 2)
+      while (store.expiry.compact());
+      t.ok(statSync(storeFileIn(folder)).size < 200_000, 'the database has given the room back')
+      const sealed = all.flatMap(({ chunks }) => chunks)
+      t.notOk(holds([everything(folder), ...opened(everything(folder))], sealed))
+    },
   )
-  for (const { evidenceId, chunks } of all) chunks.forEach((chunk, i) => put.run(chunk, evidenceId, i))
-  db.exec(`UPDATE manifest SET envelope = CAST('manifest' AS BLOB)`)
-  db.close()
 
-  using store = openTestStore(folder)
-  const readable = (): void => {
-    for (const { evidenceId, chunks, manifest } of all) {
-      chunks.forEach((chunk, i) => t.same(store.outbox.chunk(evidenceId, i), chunk))
-      t.same(store.outbox.manifest(evidenceId), manifest)
+await t.test(
+  'what an earlier version stored under a key that is gone keeps nothing else from moving',
+  async (t) => {
+    const folder = t.testdir()
+    const [first, second] = [sealedFixture(), sealedFixture()]
+    {
+      using store = openTestStore(folder)
+      store.evidence.commit(first, aboutAt(START))
+      store.evidence.commit(second, aboutAt(START + DAY))
     }
-  }
-  readable()
-  t.ok(store.expiry.coverOlder(START))
-  readable()
-  t.ok(store.expiry.coverOlder(START))
-  t.notOk(store.expiry.coverOlder(START))
-  readable()
-  store.expiry.compact()
-  t.notOk(
-    holds(
-      opened(filesOf(folder)),
-      all.flatMap(({ chunks }) => chunks),
-    ),
-  )
-})
+    makeEarlier(folder, [first], { at: START, isLayered: true })
+    makeEarlier(folder, [second], { at: START + DAY, isLayered: true })
+    rmSync(join(`${storeFileIn(folder)}.days`, dayOfKey(folder, '2026-03-01')))
+    using store = openTestStore(folder)
+    t.ok(store.expiry.moveOlder(START + DAY))
+    t.notOk(store.expiry.moveOlder(START + DAY))
+    t.same(evidenceFiles(folder), [fileNameOf(second.evidenceId)])
+    t.throws(() => store.outbox.chunk(first.evidenceId, 0), { code: 'ERR_DAY_KEY' })
+  },
+)
+
+await t.test(
+  'the file of deleted evidence that an interruption left is removed by the next start',
+  async (t) => {
+    const folder = t.testdir()
+    const sealed = sealedFixture()
+    using store = openTestStore(folder)
+    store.evidence.commit(sealed, aboutAt(START))
+    const file = evidenceFileIn(folder, sealed.evidenceId)
+    const bytes = readFileSync(file)
+    deliver(store, sealed, START)
+    t.same(evidenceFiles(folder), [])
+    writeFileSync(file, bytes, { mode: 0o600 })
+    store[Symbol.dispose]()
+    openTestStore(folder)[Symbol.dispose]()
+    t.same(evidenceFiles(folder), [])
+  },
+)
+
+await t.test(
+  'a file that no store names is kept for who puts another copy back, and not for longer',
+  async (t) => {
+    const folder = t.testdir()
+    using store = openTestStore(folder)
+    store.evidence.commit(sealedFixture(), aboutAt(START))
+    const stray = evidenceFileIn(folder, 'of another copy')
+    writeFileSync(stray, 'of another copy', { mode: 0o600 })
+    utimesSync(stray, START / 1000, START / 1000)
+    store.expiry.deleteSetAsides(START - 1)
+    t.equal(evidenceFiles(folder).length, 2)
+    store.expiry.deleteSetAsides(START + 1)
+    t.equal(evidenceFiles(folder).length, 1)
+  },
+)

@@ -62,13 +62,17 @@ await t.test('the store and its folder are private', async (t) => {
     'roadveil.db-wal',
     'roadveil.db.ballast',
     'roadveil.db.days',
+    'roadveil.db.evidence',
     'roadveil.db.head',
     'roadveil.db.mark',
   ])
-  const days = readdirSync(join(folder, 'store', 'roadveil.db.days'))
-  t.equal(days.length, 1)
-  for (const file of [...files, join('roadveil.db.days', ...days)]) {
-    const isFolder = file.endsWith('.days')
+  const inside = ['roadveil.db.days', 'roadveil.db.evidence'].map((name) => {
+    const names = readdirSync(join(folder, 'store', name))
+    t.equal(names.length, 1)
+    return join(name, ...names)
+  })
+  for (const file of [...files, ...inside]) {
+    const isFolder = /\.(days|evidence)$/.test(file)
     t.equal(statSync(join(folder, 'store', file)).mode & 0o777, isFolder ? 0o700 : 0o600, file)
   }
 })

@@ -102,21 +102,26 @@ await t.test(
   },
 )
 
-await t.test(
-  'a store that is opened anew writes what a failed sync may not have brought to the disk',
-  { skip: lacking ?? false },
-  async (t) => {
-    const root = t.testdir()
-    const [disk, torn] = [diskAt(root, isBallast), diskAt(root, isBallast)]
-    const [failing = [], later = []] = await recordIn(root, [
-      ['1 8 storing', 'fsync:error=EIO:when=46'],
-      ['3 5 storing'],
-    ])
-    const fault = failing.find(({ kind }) => kind === 'fault')
-    t.match(fault, { path: /-wal$/ }, 'the sync of a commit failed')
-    t.same(missing(t, root, disk, [...failing, ...later]), [])
+for (const [when, path] of [
+  ['50', /evidence\/[0-9a-f]{32}$/],
+  ['51', /evidence$/],
+  ['52', /-wal$/],
+] as const)
+  await t.test(
+    `a store that is opened anew writes what a failed sync of ${String(path)} may not have brought to the disk`,
+    { skip: lacking ?? false },
+    async (t) => {
+      const root = t.testdir()
+      const [disk, torn] = [diskAt(root, isBallast), diskAt(root, isBallast)]
+      const [failing = [], later = []] = await recordIn(root, [
+        ['1 8 storing', `fsync:error=EIO:when=${when}`],
+        ['3 5 storing'],
+      ])
+      const fault = failing.find(({ kind }) => kind === 'fault')
+      t.match(fault, { path }, 'it was a sync of a commit')
+      t.same(missing(t, root, disk, [...failing, ...later]), [])
 
-    for (const step of failing) torn.take(step)
-    t.same(unopenable(root, torn, later), [], 'nor does what is moved into the database by halves harm it')
-  },
-)
+      for (const step of failing) torn.take(step)
+      t.same(unopenable(root, torn, later), [], 'nor does what is moved into the database by halves harm it')
+    },
+  )

@@ -32,6 +32,7 @@ await t.test('a store under a new key is whole, private, and no page of it is as
     'roadveil.db',
     'roadveil.db.ballast',
     'roadveil.db.days',
+    'roadveil.db.evidence',
     'roadveil.db.mark',
   ])
   t.throws(() => openTestStore(folder), { code: 'ERR_STORE_KEY' })

@@ -6,10 +6,19 @@ import type { PurgeAccount } from '../../src/domain/purge.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { SHAPES } from '../../src/store/carved.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
+import { fileNameOf } from '../../src/store/evidence-files.ts'
 import type { Store } from '../../src/store/open.ts'
 import { keptLog } from '../support/kept-log.ts'
+import { makeEarlier } from './earlier.fixture.ts'
 import { openSalvaging } from './salvage.fixture.ts'
-import { aboutAt, openTestStore, receiptFor, sealedFixture, storeFileIn } from './store.fixture.ts'
+import {
+  aboutAt,
+  evidenceFileIn,
+  openTestStore,
+  receiptFor,
+  sealedFixture,
+  storeFileIn,
+} from './store.fixture.ts'
 
 const START = Date.parse('2026-03-01T08:00:00.000Z')
 const DAY = 86_400_000
@@ -128,16 +137,17 @@ await t.test(
 )
 
 await t.test(
-  'evidence with a damaged page is set aside alone, and found again only in the old files',
+  'evidence with a damaged file is set aside alone, and found again only in the old files',
   async (t) => {
     const folder = t.testdir()
     const stock = filled(folder)
     const file = storeFileIn(folder)
-    // The last page but a few belongs to the last evidence.
-    flip(file, statSync(file).size - 2 * PAGE + 900)
+    const [damaged] = stock.pending.slice(-1)
+    if (!damaged) throw new Error('there are six')
+    flip(evidenceFileIn(folder, damaged.evidenceId), 900)
     {
       using store = openSalvaging(folder, START + DAY)
-      t.same(store.damage.setAsides(), [], 'chunks are not looked at when the store is opened')
+      t.same(store.damage.setAsides(), [], 'what is in the files is not looked at when the store is opened')
       const unreadable = stock.pending.filter((sealed) => {
         try {
           return !isReadable(store, sealed)
@@ -159,6 +169,8 @@ await t.test(
     t.equal(store.inventory.counts().pending, 5)
     const old = join(`${file}.damaged`, aside?.name ?? '')
     t.ok(existsSync(join(old, 'roadveil.db')))
+    t.ok(existsSync(join(old, `${fileNameOf(damaged.evidenceId)}.evidence`)))
+    t.notOk(existsSync(evidenceFileIn(folder, damaged.evidenceId)))
     for (const name of readdirSync(old)) t.equal(statSync(join(old, name)).mode & 0o777, 0o600, name)
   },
 )
@@ -191,6 +203,37 @@ for (const [what, damage] of [
     t.equal((store.damage.setAsides()[0]?.lost.length ?? 0) + there.length, 3, 'each is saved or named')
     t.match(log.lines, [{ level: 'error', message: /is damaged/ }, { message: 'the store is salvaged' }])
   })
+
+await t.test('a file that is cut off or gone is found when the store is opened', async (t) => {
+  for (const harm of ['cut off', 'gone'] as const) {
+    const folder = t.testdir()
+    const stock = filled(folder)
+    const [hit] = stock.pending
+    if (!hit) throw new Error('there are six')
+    if (harm === 'gone') rmSync(evidenceFileIn(folder, hit.evidenceId))
+    else truncateSync(evidenceFileIn(folder, hit.evidenceId), 60_000)
+    t.throws(() => openTestStore(folder), { code: 'ERR_STORE_CORRUPT' }, harm)
+    using store = openSalvaging(folder, START + DAY)
+    t.match(store.damage.setAsides(), [{ saved: 6, lost: [hit.evidenceId] }])
+    t.ok(stock.pending.slice(1).every((sealed) => isReadable(store, sealed)))
+  }
+})
+
+await t.test('evidence of an earlier version is saved from a damaged database, chunk by chunk', async (t) => {
+  const folder = t.testdir()
+  const stock = filled(folder)
+  makeEarlier(folder, [...stock.pending, stock.held], { at: START, isLayered: true })
+  // A page of the last one.
+  flip(storeFileIn(folder), statSync(storeFileIn(folder)).size - 8 * PAGE + 900)
+  writeFileSync(`${storeFileIn(folder)}.distrusted`, '')
+  using store = openSalvaging(folder, START + DAY)
+  const [aside] = store.damage.setAsides()
+  t.match(aside, { saved: 6 })
+  const left = [...stock.pending, stock.held].filter(({ evidenceId }) => evidenceId !== aside?.lost[0])
+  t.ok(left.length === 6 && left.every((sealed) => isReadable(store, sealed)))
+  while (store.expiry.moveOlder(START + DAY));
+  t.ok(left.every((sealed) => isReadable(store, sealed)))
+})
 
 await t.test('a log that a power cut tore at its end is no damage', async (t) => {
   const folder = t.testdir()
@@ -308,7 +351,7 @@ await t.test(
         store.evidence.commit(sealed, aboutAt(START))
         if (isHeld) store.holds.place(sealed.evidenceId, { reason: 'court', by: 'officer', at: START })
       }
-      flip(storeFileIn(folder), statSync(storeFileIn(folder)).size - 2 * PAGE + 900)
+      flip(evidenceFileIn(folder, sealed.evidenceId), 900)
       writeFileSync(`${storeFileIn(folder)}.distrusted`, '')
       using store = openSalvaging(folder, START + DAY)
       t.match(store.damage.setAsides(), [{ lost: [sealed.evidenceId], held: isHeld }])
@@ -323,7 +366,7 @@ await t.test(
   },
 )
 
-/** One evidence that the city has and that is kept here by this hold, and then loses a page of its bytes. */
+/** One evidence that the city has and that is kept here by this hold, and then loses a bit of its bytes. */
 function damagedUnder(t: Test, place: (store: Store, evidenceId: string) => void) {
   const folder = t.testdir()
   const sealed = sealedFixture(60_000)
@@ -333,7 +376,7 @@ function damagedUnder(t: Test, place: (store: Store, evidenceId: string) => void
     place(store, sealed.evidenceId)
     t.equal(store.outbox.settle(receiptFor(sealed), START + 5), 'held')
   }
-  flip(storeFileIn(folder), statSync(storeFileIn(folder)).size - 2 * PAGE + 900)
+  flip(evidenceFileIn(folder, sealed.evidenceId), 900)
   writeFileSync(`${storeFileIn(folder)}.distrusted`, '')
   return { folder, sealed }
 }
@@ -442,14 +485,15 @@ await t.test('a hold that a salvage places is in the log, so that the next one k
   t.match(store.holds.list(), [{ evidenceId: held.evidenceId, by: 'roadveil', at: START + DAY }])
 })
 
-await t.test('a receipt for evidence whose bytes are damaged is not lost', async (t) => {
+await t.test('a receipt for evidence whose rows are damaged is not lost', async (t) => {
   const folder = t.testdir()
   const [sealed, other] = [sealedFixture(60_000), sealedFixture(60_000)]
   {
     using store = openTestStore(folder)
     for (const each of [other, sealed]) store.evidence.commit(each, aboutAt(START))
   }
-  flip(storeFileIn(folder), statSync(storeFileIn(folder)).size - 2 * PAGE + 900)
+  // Where the spares are, which go with it.
+  flip(storeFileIn(folder), (rootOf(folder, 'chunk') - 1) * PAGE + 700)
   const seen: string[] = []
   {
     using store = openSalvaging(folder, START, { onDamage: ({ code }) => seen.push(code) })
@@ -458,9 +502,9 @@ await t.test('a receipt for evidence whose bytes are damaged is not lost', async
     t.match(store.inventory.list(), [{ state: 'pending' }, { state: 'delivered' }])
   }
   using store = openSalvaging(folder, START + DAY)
-  t.match(store.damage.setAsides(), [{ saved: 1, lost: [] }])
-  t.match(store.inventory.counts(), { pending: 1, tombstones: 1 })
-  t.equal(store.outbox.settle(receiptFor(sealed), START + DAY), 'already')
+  t.match(store.damage.setAsides(), [{ saved: 2, lost: [] }])
+  t.match(store.inventory.list(), [{ state: 'pending' }, { state: 'delivered', holds: [{ by: 'roadveil' }] }])
+  t.equal(store.outbox.settle(receiptFor(sealed), START + DAY), 'held')
 })
 
 await t.test('a store that another process uses is not salvaged under its hands', async (t) => {

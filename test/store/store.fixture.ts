@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Receipt } from '../../src/domain/receipt.ts'
 import type { Logger } from '../../src/log.ts'
 import type { SealedParts } from '../../src/store/evidence.ts'
+import { fileNameOf } from '../../src/store/evidence-files.ts'
 import { openStore, type Store } from '../../src/store/open.ts'
 import { SEALED_MARK, tellHandled } from '../support/handled.ts'
 
@@ -11,6 +12,11 @@ export const DEVICE = 'box-1'
 /** Where a test's store lies: in a folder of its own, which openStore makes with mode 0700. */
 export function storeFileIn(folder: string): string {
   return join(folder, 'store', 'roadveil.db')
+}
+
+/** Where the sealed bytes of an evidence of a test's store lie. */
+export function evidenceFileIn(folder: string, evidenceId: string): string {
+  return join(`${storeFileIn(folder)}.evidence`, fileNameOf(evidenceId))
 }
 
 /** Opens a store with a key that is the same in every process of a test. */

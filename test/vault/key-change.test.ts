@@ -66,6 +66,7 @@ await t.test(
       'store.db',
       'store.db.ballast',
       'store.db.days',
+      'store.db.evidence',
       'store.db.mark',
     ])
     t.equal(statSync(config.store.file).mode & 0o777, 0o600)

@@ -2,6 +2,7 @@ import { auditOf } from '../../../src/store/audit.ts'
 import { type DatabaseFile, openDatabase } from '../../../src/store/database.ts'
 import { dayKeysOf } from '../../../src/store/day-key.ts'
 import { evidenceShelf, type SealedParts } from '../../../src/store/evidence.ts'
+import { evidenceFilesOf } from '../../../src/store/evidence-files.ts'
 import { openStore } from '../../../src/store/open.ts'
 import { outerLayerOf } from '../../../src/store/outer-layer.ts'
 import { setAsidesOf } from '../../../src/store/set-aside.ts'
@@ -25,10 +26,11 @@ export async function storeBacklog(
   const db = openDatabase(file)
   try {
     const audit = auditOf(db)
-    const space = spaceOf(db, file.file, undefined)
+    const files = evidenceFilesOf(file.file)
+    const space = spaceOf(db, file.file, { files })
     const layer = outerLayerOf(db, dayKeysOf(db, file.file, { space, setAsides: setAsidesOf(file.file) }))
     const none = (): void => undefined
-    const shelf = evidenceShelf(db, { audit, space, layer, marked: none, afterwards: none })
+    const shelf = evidenceShelf(db, { audit, space, layer, files, marked: none, afterwards: none })
     for (let from = 1; from < count; from += BATCH) {
       const batch: SealedParts[] = []
       for (let index = from; index < Math.min(from + BATCH, count); index++) batch.push(await next(index))

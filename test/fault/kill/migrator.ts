@@ -5,6 +5,6 @@ import { openTestStore } from '../../store/store.fixture.ts'
 const [, , folder = ''] = process.argv
 writeSync(1, 'opening\n')
 const store = openTestStore(folder)
-while (store.expiry.coverOlder(Date.parse('2026-03-01T00:00:00Z')));
+while (store.expiry.moveOlder(Date.parse('2026-03-01T00:00:00Z')));
 writeSync(1, 'done\n')
 setInterval(() => undefined, 1000)

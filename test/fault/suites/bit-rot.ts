@@ -27,7 +27,7 @@ const SHARED_PAGES = 30
 /** Bits flip in what the box keeps, files are cut off, an old copy is put back. */
 export const bitRot: FaultSuite = {
   name: 'bit-rot',
-  fault: 'flips and cuts in database, log, keys, ring and spool; an old copy put back',
+  fault: 'flips and cuts in database, log, evidence, keys, ring and spool; an old copy put back',
   counts: { short: 50, long: 1_000 },
   async run(rounds) {
     const { count, signal, tally } = rounds
@@ -115,6 +115,17 @@ function faultsOf(box: RottenBox, clip: PacketClip, { dice, tally }: Rounds): re
     damaged('the log cut off', 'killed', () => cut(`${file}-wal`, dice)),
     damaged('a flip in the table of commands', 'stopped', () => flipPages(box, ['command'], dice)),
     damaged('flips in commands and log', 'stopped', () => flipPages(box, ['command', 'audit'], dice)),
+    damaged(
+      'flips in the file of an evidence',
+      'stopped',
+      () => (flip(dice.pick(evidenceFiles(file)), some(), dice), 1),
+    ),
+    damaged(
+      'the file of an evidence cut off',
+      'killed',
+      () => (cut(dice.pick(evidenceFiles(file)), dice), 1),
+    ),
+    damaged('the file of an evidence gone', 'stopped', () => (rmSync(dice.pick(evidenceFiles(file))), 1)),
     damaged('flips in all evidence', 'stopped', () => flipEvidence(file, dice)),
     damaged('a flip in the first bytes', 'stopped', () => flip(file, 1, dice, 16)),
     damaged('flips in a database whose log is there', 'killed', () => flip(file, some(), dice)),
@@ -150,9 +161,15 @@ function flipPages(box: RottenBox, tables: readonly string[], dice: Dice): numbe
   return tables.length
 }
 
-/** Flips a bit in each page behind those that all evidence shares: none of it can be saved. */
+function evidenceFiles(file: string): readonly [string, ...string[]] {
+  const [first, ...others] = readdirSync(`${file}.evidence`).map((name) => join(`${file}.evidence`, name))
+  if (first === undefined) throw new Error('the box has no evidence')
+  return [first, ...others]
+}
+
+/** None of it can be saved. */
 function flipEvidence(file: string, dice: Dice): number {
-  for (let at = SHARED_PAGES * PAGE; at < statSync(file).size; at += PAGE) flipIn(file, at, PAGE, dice)
+  for (const each of evidenceFiles(file)) flip(each, 1, dice)
   return Infinity
 }
 

@@ -95,8 +95,8 @@ async function failStore({ folder, dice, planted, signal, tally }: Rounds, round
 /** Once, from some call on, or now and then. */
 function faultOf(dice: Dice): string {
   const [calls, last] = dice.pick([
-    ['fsync,fdatasync', 60],
-    ['fsync,fdatasync', 60],
+    ['fsync,fdatasync', 80],
+    ['fsync,fdatasync', 80],
     ['pwrite64', 500],
     ['write', 60],
     ['ftruncate', 8],
