@@ -34,6 +34,8 @@ export async function deliverEvidence(
     readonly wire: Wire
     readonly timing: DeliveryTiming
     readonly signal: AbortSignal
+    /** Called when the city is about to have all of it before something that was stored earlier. */
+    readonly passes: () => void
   },
   request?: Receipt,
 ): Promise<Receipt> {
@@ -72,6 +74,7 @@ interface Way {
   readonly station: Station
   readonly place: Place
   readonly signal: AbortSignal
+  readonly passes: () => void
 }
 
 async function announce(entry: OutboxEntry, way: Way): Promise<void> {
@@ -111,6 +114,6 @@ async function sendChunks(
     for (const index of others) await sendChunk(index)
   }
   await Promise.all(Array.from({ length: SENDERS }, sendOthers))
-  await place.turn(signal)
+  if (await place.turn(signal)) way.passes()
   if (last !== undefined) await sendChunk(last)
 }

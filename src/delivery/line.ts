@@ -13,8 +13,8 @@ export interface Line {
 
 /** A place in the line. */
 export interface Place {
-  /** Waits until nothing is in front, or the line is stuck. Throws the signal's reason. */
-  turn(signal: AbortSignal): Promise<void>
+  /** Waits until nothing is in front, or the line is stuck: then it gives true, for who passes another. Throws the signal's reason. */
+  turn(signal: AbortSignal): Promise<boolean>
   /** Says that it is getting on. */
   progressed(): void
   /** Settled evidence gets the line going; any other leaves it as stuck as it was. */
@@ -23,7 +23,7 @@ export interface Place {
 
 /** For evidence that was set aside: nobody waits for it, and it waits for nobody. */
 export const ASIDE: Place = {
-  turn: async () => undefined,
+  turn: async () => false,
   progressed: () => undefined,
   leave: () => undefined,
 }
@@ -57,6 +57,7 @@ export function createLine(patienceMs: number): Line {
             over.abort()
             signal.throwIfAborted()
           }
+          return !isFront(sequence)
         },
         progressed() {
           if (isFront(sequence)) moved()

@@ -22,6 +22,9 @@ const MAX_SILENT_TRIES = 3
 /** Connections that may break in a row while the same evidence is being sent, before it is believed to be why. */
 const MAX_BREAKS = 3
 
+/** What the broker ends the connection for, and with it everything that is under way. */
+const COSTLY: readonly string[] = ['ERR_BROKER_HANGS_UP', 'ERR_PUBLISH_TIMEOUT']
+
 /** Rounds through the outbox: what is due is delivered, what fails is set aside for a while, what the city confirms is settled. */
 export interface Rounds {
   /** Works over one connection until the signal is aborted. Rejects when the outbox cannot be read. */
@@ -54,6 +57,9 @@ export function createRounds(deps: {
   let recall = new AbortController()
   /** Connections that broke in a row while evidence was being sent and none of its chunks got through. */
   const breaks = new Map<string, number>()
+  /** Evidence that cost a connection at its last try, and when one that had been set aside did: the others must get somewhere first. */
+  const costly = new Set<string>()
+  let costAt = -Infinity
   const wake = (): void => {
     alarm.resolve(undefined)
   }
@@ -74,6 +80,9 @@ export function createRounds(deps: {
     const attempt = entry.attempts + 1
     const at = now()
     const isSilence = error.code === 'ERR_RECEIPT_MISSING'
+    const isCostly = COSTLY.includes(error.code)
+    if (isCostly) costly.add(evidenceId)
+    else costly.delete(evidenceId)
     if (isSilence && place !== ASIDE && attempt < MAX_SILENT_TRIES && !line.isStuck()) {
       outbox.recordAttempt(evidenceId, { at, nextAt: at, errorCode: error.code })
       logger.warn('evidence was not delivered', { evidenceId, error, attempt })
@@ -84,6 +93,7 @@ export function createRounds(deps: {
     const delayMs = isRejected ? timing.rejectedMs : backoffMs(attempt, firstMs, mostMs)
     outbox.recordAttempt(evidenceId, { at, nextAt: at + delayMs, errorCode: error.code })
     inbox.setAside(entry)
+    if (place === ASIDE && isCostly) costAt = performance.now()
     logger.warn('evidence was set aside', { evidenceId, error, attempt, delayMs })
     return false
   }
@@ -112,13 +122,16 @@ export function createRounds(deps: {
     const request = inbox.open(entry, mailbox)
     const wire = { unacknowledged: 0, chunks: 0 }
     try {
-      const way = { connection, outbox, station, mailbox, place, wire, timing, signal }
+      const { evidenceId } = entry
+      const passes = (): void => logger.info('evidence passes another that gets nowhere', { evidenceId })
+      const way = { connection, outbox, station, mailbox, place, wire, timing, signal, passes }
       const receipt = await deliverEvidence(entry, way, request)
       // The city has it: what is behind it goes on its way before the store is written, which holds up everything meanwhile.
       place.leave('settled')
       await setImmediate()
       inbox.settle(receipt)
       breaks.delete(entry.evidenceId)
+      costly.delete(entry.evidenceId)
       lastErrorCode = undefined
       return false
     } catch (error) {
@@ -187,8 +200,10 @@ export function createRounds(deps: {
         // Looking for it goes through the whole outbox.
         const isTime = performance.now() >= lookAsideAt
         if (isTime) lookAsideAt = performance.now() + timing.pollMs
-        const due = isTime ? outbox.setAside(now(), 2 * SIDE_LANES) : []
-        const side = new Map([...inbox.askedFor(), ...due].map((entry) => [entry.evidenceId, entry]))
+        const mayCost = performance.now() >= costAt + timing.patienceMs
+        const due = isTime ? outbox.setAside(now(), 2 * SIDE_LANES, mayCost ? [] : COSTLY) : []
+        const asked = inbox.askedFor().filter(({ evidenceId }) => mayCost || !costly.has(evidenceId))
+        const side = new Map([...asked, ...due].map((entry) => [entry.evidenceId, entry]))
         const next = [...side.values()].filter(isIdle).slice(0, SIDE_LANES - sideLanes.size)
         for (const entry of next) start(entry, ASIDE, sideLanes)
       }

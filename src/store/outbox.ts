@@ -29,8 +29,12 @@ export type Settlement = 'deleted' | 'held' | 'already' | 'kept'
 export interface Outbox {
   /** At most `limit` entries that are to arrive in the order of storing: all but those that were set aside. What the city asked for comes first, then the oldest. */
   inOrder(limit: number): readonly OutboxEntry[]
-  /** At most `limit` of the entries that were set aside and whose time has come, the longest overdue first. */
-  setAside(now: EpochMs, limit: number): readonly OutboxEntry[]
+  /**
+   * At most `limit` of the entries that were set aside and whose time has come, the longest overdue first.
+   *
+   * @param but error codes: what failed with one of them last is left out.
+   */
+  setAside(now: EpochMs, limit: number, but?: readonly string[]): readonly OutboxEntry[]
   /** The signed manifest. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY, ERR_STORE_CORRUPT where it is not what was stored. */
   manifest(evidenceId: string): Uint8Array
   /** The chunk with this index, from 0. Throws ERR_EVIDENCE_UNKNOWN, ERR_DAY_KEY, ERR_STORE_CORRUPT where it is not what was stored. */
@@ -93,8 +97,9 @@ export function outboxOf(
     `${entries} WHERE coalesce(due_at <= last_attempt_at, true) ORDER BY asked_for DESC, sequence LIMIT ?`,
   )
   // An attempt that lies in the future means that the clock went back since: waiting for it could take years.
-  const setAside = db.prepare<{ now: number; limit: number }, OutboxEntry>(
-    `${entries} WHERE due_at > last_attempt_at AND (due_at <= :now OR last_attempt_at > :now) ORDER BY due_at LIMIT :limit`,
+  const setAside = db.prepare<{ now: number; limit: number; but: string }, OutboxEntry>(
+    `${entries} WHERE due_at > last_attempt_at AND (due_at <= :now OR last_attempt_at > :now)
+      AND last_error NOT IN (SELECT value FROM json_each(:but)) ORDER BY due_at LIMIT :limit`,
   )
   const backInOrder = db.prepare<[string]>(
     'UPDATE outbox SET due_at = last_attempt_at WHERE due_at > last_attempt_at AND last_error = ?',
@@ -166,7 +171,7 @@ export function outboxOf(
 
   return {
     inOrder: (limit) => query(() => inOrder.all(limit)),
-    setAside: (now, limit) => query(() => setAside.all({ now, limit })),
+    setAside: (now, limit, but = []) => query(() => setAside.all({ now, limit, but: JSON.stringify(but) })),
 
     manifest(evidenceId) {
       const row = locate(evidenceId)

@@ -1,6 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { appendFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Receipt } from '../../src/domain/receipt.ts'
+import { isRoadveilError } from '../../src/errors.ts'
 import { createSigningKey, loadSigningKey } from '../../src/sealing/keys.ts'
 import { signReceipt } from '../../src/sealing/receipt.ts'
 import type { SealedEvidence } from '../../src/sealing/seal.ts'
@@ -135,6 +138,28 @@ await t.test('evidence that never gets through does not hold up the others', asy
   await until('each says why it waits', () => reasons.every((code) => codes().has(code)))
   t.equal(street.store.inventory.counts().pending, 7, 'nothing of it is given up')
 })
+
+await t.test(
+  'evidence for which the broker hangs up does so once in a while, and not as often as it can',
+  async (t) => {
+    await using street = await setUpStreet(t.testdir())
+    await street.broker.kill()
+    appendFileSync(street.trial.broker.config, 'message_size_limit 20000\n')
+    await street.broker.restart()
+    await street.commit(25_000)
+    street.startCity()
+    street.startBox({ patienceMs: 2000 })
+    const hungUp = (): number =>
+      street.log.lines.filter(
+        ({ message, fields }) =>
+          message === 'evidence was set aside' && isRoadveilError(fields?.error, 'ERR_BROKER_HANGS_UP'),
+      ).length
+    await until('it was set aside twice', () => hungUp() === 2)
+    // Its own waits are 0.2 s at most.
+    await sleep(5000)
+    t.ok(hungUp() >= 3 && hungUp() <= 5, `${hungUp()} times`)
+  },
+)
 
 await t.test('evidence on legal hold is confirmed and kept', async (t) => {
   await using street = await setUpStreet(t.testdir())

@@ -137,6 +137,8 @@ await t.test('the outbox gives what is due in the order of storing, with every b
   t.same(ids(1), [second.evidenceId], 'it waits and the others flow')
   t.same(aside(7999), [])
   t.same(aside(8000), [first.evidenceId])
+  t.same(store.outbox.setAside(8000, 10, ['ERR_OTHER', 'ERR_BROKER']), [], 'unless that is not to be tried')
+  t.equal(store.outbox.setAside(8000, 10, ['ERR_OTHER']).length, 1)
   t.equal(store.outbox.setAside(8000, 1)[0]?.attempts, 1)
   t.equal(store.inventory.list()[0]?.lastErrorCode, 'ERR_BROKER')
   t.same(store.inventory.setAside(), [{ code: 'ERR_BROKER', count: 1 }])
