@@ -2,12 +2,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { statusTopic } from '../../src/protocol/topics.ts'
 import type { Trial } from '../../src/trial/trial.ts'
 import { openTestStore, sealedFixture } from '../store/store.fixture.ts'
 import { brokerlessTrial } from '../support/box.ts'
+import { setUpStreet, STATION } from '../support/delivery.ts'
 import { syntheticEvidence } from '../support/evidence.ts'
 import { tellHandled } from '../support/handled.ts'
 import { keptLog } from '../support/kept-log.ts'
+import { until } from '../support/until.ts'
 import { held, runSuite, tableOf } from './run.ts'
 import type { FaultSuite, Rounds } from './suite.ts'
 import { fuzz } from './suites/fuzz.ts'
@@ -125,6 +128,35 @@ await t.test(
     t.match(await leaking((_, trial) => tellHandled({ ...sent, text: key(trial) })), [
       'the device key is in what went over the broker',
     ])
+  },
+)
+
+await t.test(
+  'what goes over any broker of a suite is searched, also over one that was killed and started again',
+  async (t) => {
+    for (const isKilled of [false, true]) {
+      const suite = suiteThat(async ({ folder, tally }) => {
+        tally.injected()
+        await using street = await setUpStreet(folder)
+        if (isKilled) {
+          await street.broker.kill()
+          await street.broker.restart()
+        }
+        const secret = readFileSync(street.trial.box.deviceKey)
+        // A broker that has just been started may still close the door.
+        const say = async (): Promise<void> => {
+          await using box = await street.connectAs('box')
+          await box.publish(statusTopic(STATION), secret)
+        }
+        await until('the watch is there', async () => {
+          await say().catch(() => undefined)
+          return tally.harms.leaked.length > 0
+        })
+      })
+      const { harms } = (await runSuite(suite, once)).tally
+      t.same(harms.broken, [])
+      t.same(harms.leaked, ['the device key is in what went over the broker'])
+    }
   },
 )
 

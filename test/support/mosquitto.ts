@@ -4,7 +4,8 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createTrial, type Trial } from '../../src/trial/trial.ts'
 import { freePort } from '../../scripts/demo/free-port.ts'
-import { tellHandled } from './handled.ts'
+import { isHeard, tellHandled } from './handled.ts'
+import { watchTraffic } from './watched-broker.ts'
 
 /** A real mosquitto with the config of a trial, for one test. */
 export interface TestBroker extends AsyncDisposable {
@@ -61,7 +62,14 @@ export async function startMosquitto(
     await gone
   }
   await start()
-  return { trial, port, log: () => log, kill, restart: start, [Symbol.asyncDispose]: kill }
+  const watch = isHeard() ? watchTraffic(trial) : undefined
+  return {
+    ...{ trial, port, log: () => log, kill, restart: start },
+    async [Symbol.asyncDispose]() {
+      await watch?.[Symbol.asyncDispose]()
+      await kill()
+    },
+  }
 }
 
 async function listening(port: number, child: ChildProcess, log: () => string): Promise<void> {
