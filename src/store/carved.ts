@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { findSalt } from './head.ts'
 import { PAGE_BYTES, pageOpener } from './page.ts'
-import { type Cell, cellsOf, type Value } from './records.ts'
+import { type Cell, cellsOf, childrenOf, type Value } from './records.ts'
 import { pagesInWal } from './wal.ts'
 
 /** A row as the database holds it. */
@@ -13,6 +13,8 @@ export interface Carved {
   rows(table: keyof typeof SHAPES): readonly Row[]
   /** The chunk of an evidence as it is stored; undefined where a part of it is gone. */
   chunk(sequence: number, index: number): Buffer | undefined
+  /** Whether certainly every row of a table can be read. */
+  isWhole(table: keyof typeof SHAPES): boolean
   /** Sequence numbers of evidence of which there are chunks. */
   readonly sequences: Iterable<number>
   /** Pages that are not what was written, or are not there any more. */
@@ -113,6 +115,7 @@ export function carve(file: string, key: Buffer): Carved {
   ]
   const found = new Map<string, Row[]>(Object.keys(SHAPES).map((table) => [table, []]))
   const chunks = new Map<number, Map<number, number>>()
+  const roots = new Map<Value, number>()
   const read = pageReader(file, (bytes, number) => open(inWal.get(number) ?? bytes, number))
   // Those that the database should have, by its first page, and that are in neither: it was cut off.
   const pages = read(1)?.readUInt32BE(SIZE_AT) ?? 1
@@ -126,6 +129,10 @@ export function carve(file: string, key: Buffer): Carved {
 
   function take(cell: Cell, number: number): void {
     const [sequence, index] = cell.start
+    const [kind, name, , root] = cell.start
+    // https://sqlite.org/schematab.html
+    if (cell.width === 5 && kind === 'table' && name !== undefined && typeof root === 'number')
+      roots.set(name, root)
     const isChunk = cell.rowid === undefined && cell.width === 3
     if (isChunk && typeof sequence === 'number' && typeof index === 'number') {
       const ofEvidence = chunks.get(sequence) ?? new Map<number, number>()
@@ -140,8 +147,17 @@ export function carve(file: string, key: Buffer): Carved {
     }
   }
 
+  function isReadable(number: number): boolean {
+    const page = read(number)
+    return page !== undefined && (childrenOf(page)?.every(isReadable) ?? false)
+  }
+
   return {
     damagedPages,
+    isWhole(table) {
+      const root = roots.get(table)
+      return root !== undefined && isReadable(root)
+    },
     rows: (table) => {
       const [key = ''] = Object.keys(SHAPES[table])
       const unique = new Map((found.get(table) ?? []).map((row) => [row[key], row]))

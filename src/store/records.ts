@@ -20,6 +20,7 @@ export interface Cell {
   readonly width: number
 }
 
+const TABLE_INTERIOR = 5
 const TABLE_LEAF = 13
 const INDEX_LEAF = 10
 const INDEX_INTERIOR = 2
@@ -37,6 +38,16 @@ export function cellsOf(page: Buffer, number: number): Cell[] {
   const pointers = header + (kind === INDEX_INTERIOR ? 12 : 8)
   const count = page.readUInt16BE(header + 3)
   return Array.from({ length: count }, (_, i) => cellAt(page, page.readUInt16BE(pointers + 2 * i), kind))
+}
+
+/** The pages below one of a table's tree; none where it is a leaf, undefined where it is a page of another kind. */
+export function childrenOf(page: Buffer): readonly number[] | undefined {
+  if (page[0] === TABLE_LEAF) return []
+  if (page[0] !== TABLE_INTERIOR) return undefined
+  const children = Array.from({ length: page.readUInt16BE(3) }, (_, i) =>
+    page.readUInt32BE(page.readUInt16BE(12 + 2 * i)),
+  )
+  return [...children, page.readUInt32BE(8)]
 }
 
 function cellAt(page: Buffer, start: number, kind: number): Cell {

@@ -1,4 +1,4 @@
-import type { EpochMs } from '../domain/frame.ts'
+import { type EpochMs, iso } from '../domain/frame.ts'
 import type { Carved, Row } from './carved.ts'
 import type { StoreDatabase } from './database.ts'
 import type { InsertRow } from './insert-row.ts'
@@ -14,15 +14,15 @@ export interface SavedHolds {
   readonly onLost: ReadonlyMap<number, readonly string[]>
   /** Holds on one evidence that ended because it is lost. */
   readonly ended: readonly Readonly<Record<string, string | number>>[]
-  /** Evidence that was put under a hold until a person has looked, and why. */
-  readonly placed: readonly { readonly evidenceId: string; readonly reason: string }[]
+  /** The hold on everything up to a moment, until a person has looked. */
+  readonly placed: readonly Readonly<Record<string, string>>[]
 }
 
-const REASON = 'The city has it, so a hold must have kept it here; that hold was lost with a damaged store.'
+const REASON = 'Legal holds were lost with a damaged store, and nobody knows what they were on.'
 
 /**
- * Copies the legal holds. Where there may have been more, those of the audit log are placed again, and whatever only a hold can have
- * kept is held until a person has looked: a hold is never lost to damage, and what it was on is not lost without a word.
+ * Copies the legal holds. Where there may have been more, those of the audit log are placed again; where that may not know all of them,
+ * either, everything is held until a person has looked: a hold is never lost to damage, and what it was on is not lost without a word.
  */
 export function saveHolds(
   from: Carved,
@@ -44,12 +44,11 @@ export function saveHolds(
   const sequenceOf = to
     .prepare<[string], number>('SELECT sequence FROM evidence WHERE evidence_id = ?')
     .pluck()
-  const held = to.prepare<[number], number>('SELECT hold_number FROM held WHERE sequence = ?').pluck()
   const lostIds = new Map(lost.map(({ sequence, evidenceId }) => [sequence, evidenceId]))
   const lostSequences = new Map(lost.map(({ sequence, evidenceId }) => [evidenceId, sequence]))
   const onLost = new Map<number, readonly string[]>()
   const ended: Readonly<Record<string, string | number>>[] = []
-  const placed: { evidenceId: string; reason: string }[] = []
+  const placed: Record<string, string>[] = []
 
   const note = (sequence: number, caseNumber: Row[string] | undefined): void => {
     const cases = onLost.get(sequence) ?? []
@@ -73,7 +72,7 @@ export function saveHolds(
   }
 
   for (const row of found) place(row)
-  if (from.damagedPages === 0) return { onLost, ended, placed }
+  if (from.isWhole('legal_hold')) return { onLost, ended, placed }
 
   const known = new Set(
     found.map((row) => {
@@ -87,20 +86,23 @@ export function saveHolds(
     const sequence = typeof id === 'string' ? (sequenceOf.get(id) ?? lostSequences.get(id)) : null
     if (sequence !== undefined) place(rowOf(details, sequence, placedAt))
   }
-  const delivered = to
-    .prepare<[], { sequence: number; evidenceId: string }>(
-      'SELECT sequence, evidence_id AS evidenceId FROM evidence WHERE delivered_at IS NOT NULL',
-    )
-    .all()
-  for (const { sequence, evidenceId } of delivered) {
-    if (held.get(sequence) !== undefined) continue
-    insert('legal_hold', { sequence, reason: REASON, placed_by: BY, placed_at: at })
-    placed.push({ evidenceId, reason: REASON })
-  }
-  // Of what is lost, too, only a hold can have kept it, unless the log is there to say that none was in force.
-  if (!audit.isWhole)
-    for (const { sequence, delivered } of lost) if (delivered && !onLost.has(sequence)) note(sequence, null)
+  // A log from its very first row on tells of every hold.
+  if (audit.lost === '' && audit.anchor.sequence === 0) return { onLost, ended, placed }
+  for (const { sequence } of lost) if (!onLost.has(sequence)) note(sequence, null)
+  const last = to.prepare<[], number | null>('SELECT max(judged_at) FROM evidence').pluck().get()
+  if (typeof last === 'number') placed.push(placeOnAll(insert, last, at))
   return { onLost, ended, placed }
+}
+
+/** A hold on everything that was judged until then, which a person ends by its case. */
+function placeOnAll(insert: InsertRow, last: EpochMs, at: EpochMs): Record<string, string> {
+  const caseNumber = `salvage-${iso(at)}`
+  const until = last + 1
+  insert('legal_hold', {
+    ...{ case_number: caseNumber, reason: REASON, placed_by: BY },
+    ...{ placed_at: Math.trunc(at), judged_until: until },
+  })
+  return { caseNumber, until: iso(until), reason: REASON }
 }
 
 const SCOPE = ['caseNumber', 'evidenceId', 'camera', 'ruleId', 'from', 'until'] as const

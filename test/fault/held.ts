@@ -22,7 +22,7 @@ export async function judgeWord(
   const harm = (what: string): void => tally.harm('broken', `${name}: ${what}`)
   // Of what the log has lost, too, nobody can know it.
   const isLogWhole = !wentBack && store.audit.check().lost === 0
-  judgeHeld(name, store, box, { isLogWhole, tally })
+  judgeHeld(name, store, box, { isLogWhole, wentBack, tally })
 
   const before = holdsOf(store)
   const desk = await box.desk(store, NOW)
@@ -46,7 +46,11 @@ function judgeHeld(
   name: string,
   store: Store,
   box: RottenBox,
-  { isLogWhole, tally }: { readonly isLogWhole: boolean; readonly tally: Tally },
+  {
+    isLogWhole,
+    wentBack,
+    tally,
+  }: { readonly isLogWhole: boolean; readonly wentBack: boolean; readonly tally: Tally },
 ): void {
   const setAsides = store.damage.setAsides()
   const lost = new Set(setAsides.flatMap((each) => each.lost))
@@ -58,9 +62,9 @@ function judgeHeld(
     if (stored) {
       const cases = stored.holds.map(({ caseNumber }) => caseNumber)
       const isHeld = isLogWhole ? CASES.every((each) => cases.includes(each)) : cases.length > 0
-      if (!isHeld && (isLogWhole || isDelivered))
+      if (!isHeld && (!wentBack || isDelivered))
         tally.harm('broken', `${name}: ${evidenceId} has lost its hold, and has ${cases.join() || 'none'}`)
-    } else if (lost.has(evidenceId) && !named.has(evidenceId) && (isLogWhole || isDelivered))
+    } else if (lost.has(evidenceId) && !named.has(evidenceId) && (!wentBack || isDelivered))
       tally.harm('lost', `${name}: nobody is told that ${evidenceId} is lost under a hold`)
     if (rows.some(({ kind, details }) => kind === 'evidence-deleted' && details['evidenceId'] === evidenceId))
       tally.harm('lost', `${name}: ${evidenceId} counts as purged, and was lost under a hold`)

@@ -482,7 +482,16 @@ await t.test('a hold that a salvage places is in the log, so that the next one k
   openSalvaging(folder, START + DAY)[Symbol.dispose]()
   flip(storeFileIn(folder), (rootOf(folder, 'legal_hold') - 1) * PAGE + 700)
   using store = openSalvaging(folder, START + 2 * DAY)
-  t.match(store.holds.list(), [{ evidenceId: held.evidenceId, by: 'roadveil', at: START + DAY }])
+  const [first] = store.holds.list()
+  t.match(first, { caseNumber: /^salvage-2026-03-02T/, by: 'roadveil', at: START + DAY })
+  t.ok(
+    store.inventory
+      .list()
+      .every(({ holds }) => holds.some(({ caseNumber }) => caseNumber === first?.caseNumber)),
+  )
+  t.ok(store.inventory.list().some(({ evidenceId }) => evidenceId === held.evidenceId))
+  store.evidence.commit(sealedFixture(), aboutAt(START + DAY))
+  t.same(store.inventory.list().at(-1)?.holds, [], 'what came later was under no hold that is lost')
 })
 
 await t.test('a receipt for evidence whose rows are damaged is not lost', async (t) => {
@@ -503,8 +512,9 @@ await t.test('a receipt for evidence whose rows are damaged is not lost', async 
   }
   using store = openSalvaging(folder, START + DAY)
   t.match(store.damage.setAsides(), [{ saved: 2, lost: [] }])
-  t.match(store.inventory.list(), [{ state: 'pending' }, { state: 'delivered', holds: [{ by: 'roadveil' }] }])
-  t.equal(store.outbox.settle(receiptFor(sealed), START + DAY), 'held')
+  t.match(store.inventory.list(), [{ state: 'pending' }, { state: 'delivered', holds: [] }])
+  t.equal(store.expiry.deleteDelivered(START + DAY), 1)
+  t.equal(store.outbox.settle(receiptFor(sealed), START + DAY), 'already')
 })
 
 await t.test('a store that another process uses is not salvaged under its hands', async (t) => {
