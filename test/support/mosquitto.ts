@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createTrial, type Trial } from '../../src/trial/trial.ts'
 import { freePort } from '../../scripts/demo/free-port.ts'
 import { isHeard, tellHandled } from './handled.ts'
-import { watchTraffic } from './watched-broker.ts'
+import { admitWatcher } from './watched-broker.ts'
 
 /** A real mosquitto with the config of a trial, for one test. */
 export interface TestBroker extends AsyncDisposable {
@@ -61,8 +61,9 @@ export async function startMosquitto(
     child.kill('SIGKILL')
     await gone
   }
+  const startWatching = isHeard() ? await admitWatcher(trial) : undefined
   await start()
-  const watch = isHeard() ? watchTraffic(trial) : undefined
+  const watch = startWatching?.()
   return {
     ...{ trial, port, log: () => log, kill, restart: start },
     async [Symbol.asyncDispose]() {

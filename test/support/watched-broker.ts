@@ -1,39 +1,47 @@
-import { readFileSync } from 'node:fs'
-import { connect, type MqttClient } from 'mqtt'
-import { cityFilters } from '../../src/protocol/topics.ts'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect } from 'mqtt'
+import { createAuthority } from '../../src/trial/pki.ts'
 import type { Trial } from '../../src/trial/trial.ts'
 import { tellHandled } from './handled.ts'
 
-/** Tells of every message that the city and the box may read at a broker, as it arrives there, over restarts of the broker. */
-export function watchTraffic({ brokerUrl, topicPrefix, box, city }: Trial): AsyncDisposable {
-  const own = [`${topicPrefix}/v1/+/+/receipt/+`, `${topicPrefix}/v1/+/+/command/+`]
-  const clients = [
-    watchAs('watch-city', brokerUrl, city, cityFilters(topicPrefix)),
-    watchAs('watch-box', brokerUrl, box, own),
-  ]
-  return {
-    async [Symbol.asyncDispose]() {
-      for (const client of clients) await client.endAsync(true)
-    },
-  }
-}
+const NAME = 'watcher'
 
-function watchAs(
-  clientId: string,
-  url: string,
-  files: { readonly ca: string; readonly certificate: string; readonly key: string },
-  filters: readonly string[],
-): MqttClient {
-  const client = connect(url, {
-    ...{ protocolVersion: 5, clientId, reconnectPeriod: 100, clean: true },
-    ...{ ca: readFileSync(files.ca), cert: readFileSync(files.certificate), key: readFileSync(files.key) },
-  })
-  client.on('connect', () => client.subscribe([...filters], { qos: 0 }))
-  // A broker that is killed is what the suites are about.
-  client.on('error', () => undefined)
-  client.on('message', (topic, payload) => {
-    for (const text of [topic, payload])
-      tellHandled({ kind: 'text', where: 'what went over the broker', text })
-  })
-  return client
+/**
+ * Lets one more client read everything at a trial's broker, which is not started yet. It has a name and an authority of its own: a
+ * broker ends the connection of who comes under another's name.
+ *
+ * @returns starts to tell of every message as it arrives, also over restarts of the broker
+ */
+export async function admitWatcher({
+  brokerUrl,
+  topicPrefix,
+  broker,
+}: Trial): Promise<() => AsyncDisposable> {
+  const authority = await createAuthority(new Date())
+  const { certificate, key } = await authority.client(NAME)
+  const ca = readFileSync(broker.ca, 'utf8')
+  const both = `${broker.ca}.watched`
+  writeFileSync(both, `${ca.trimEnd()}\n${authority.certificate}`)
+  const config = readFileSync(broker.config, 'utf8')
+  writeFileSync(broker.config, config.replace(/^cafile .*$/m, `cafile ${both}`))
+  appendFileSync(broker.acl, `\nuser ${NAME}\ntopic read ${topicPrefix}/#\n`)
+
+  return () => {
+    const client = connect(brokerUrl, {
+      ...{ protocolVersion: 5, clientId: NAME, reconnectPeriod: 100, clean: true },
+      ...{ ca, cert: certificate, key },
+    })
+    client.on('connect', () => client.subscribe(`${topicPrefix}/#`, { qos: 0 }))
+    // A broker that is killed is what the suites are about.
+    client.on('error', () => undefined)
+    client.on('message', (topic, payload) => {
+      for (const text of [topic, payload])
+        tellHandled({ kind: 'text', where: 'what went over the broker', text })
+    })
+    return {
+      async [Symbol.asyncDispose]() {
+        await client.endAsync(true)
+      },
+    }
+  }
 }
