@@ -19,7 +19,7 @@ const LANES = 4
 const SIDE_LANES = 2
 /** Tries that the city may leave unanswered before the evidence is set aside. */
 const MAX_SILENT_TRIES = 3
-/** Connections that may break in a row while the same evidence is being sent, before it is believed to be why. */
+/** Connections that may break while the same evidence is being sent and gets nowhere, before it is believed to be why. */
 const MAX_BREAKS = 3
 
 /** What the broker ends the connection for, and with it everything that is under way. */
@@ -55,7 +55,7 @@ export function createRounds(deps: {
   let lastErrorCode: string | undefined
   let alarm = Promise.withResolvers<undefined>()
   let recall = new AbortController()
-  /** Connections that broke in a row while evidence was being sent and none of its chunks got through. */
+  /** Connections that broke while evidence was being sent, since any of its chunks got through. */
   const breaks = new Map<string, number>()
   /** Evidence that cost a connection at its last try, and when one that had been set aside did: the others must get somewhere first. */
   const costly = new Set<string>()
@@ -101,13 +101,15 @@ export function createRounds(deps: {
   /** The connection broke: usually nothing that the evidence did, unless it happens again and again. */
   const noteBreak = (entry: OutboxEntry, place: Place, { unacknowledged, chunks }: Wire): void => {
     const { evidenceId } = entry
-    if (unacknowledged === 0 || chunks > 0) return void breaks.delete(evidenceId)
+    if (chunks > 0) return void breaks.delete(evidenceId)
+    // It had nothing on its way: another one's fault, or nobody's, and no word for this one.
+    if (unacknowledged === 0) return
     const count = (breaks.get(evidenceId) ?? 0) + 1
     breaks.set(evidenceId, count)
     // Of what was set aside one is enough, but while the city is away it holds nothing up, and was most likely set aside for that.
     if (count < (place === ASIDE && !inbox.isCityAway() ? 1 : MAX_BREAKS)) return
     breaks.delete(evidenceId)
-    const message = `the connection broke ${count} times in a row while this evidence was sent`
+    const message = `the connection broke ${count} times while this evidence was sent`
     note(entry, place, new RoadveilError('ERR_BROKER_HANGS_UP', message))
   }
 
