@@ -22,6 +22,7 @@ const FOR_A_PERSON: ReadonlySet<ErrorCode> = new Set([
   'ERR_STORE_KEY',
   'ERR_STORE_PLAIN',
   'ERR_STORE_FOLDER',
+  'ERR_STORE_EVIDENCE',
   'ERR_STORE_VERSION',
 ])
 

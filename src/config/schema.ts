@@ -191,7 +191,12 @@ export const configSchema = z.strictObject({
     keyFile: fileName.describe(
       'The database key (0600), wrapped for the device key and the recovery recipient; the systemd credential `database-key` takes precedence',
     ),
-    maxSizeMiB: z.int().min(64).max(1_048_576).default(4096).describe('Database and evidence never grow beyond this'),
+    maxSizeMiB: z
+      .int()
+      .min(64)
+      .max(1_048_576)
+      .default(4096)
+      .describe('New evidence is refused when database and evidence would take more'),
   }),
   runtimeDirectory: folderName.describe(
     'For the sockets; only the user that runs Roadveil may enter it (0700), or with it the group of vision (0710)',

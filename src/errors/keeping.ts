@@ -95,6 +95,9 @@ export const KEEPING_ERRORS = {
   ERR_STORE_PRAGMA: {
     hint: 'The database library is not the one that Roadveil was built with; reinstall it.',
   },
+  ERR_STORE_EVIDENCE: {
+    hint: 'Put the folder NAME.evidence back that belongs to this store. Where it is lost, make an empty one (mode 0700): the next start names what is gone.',
+  },
   ERR_STORE_CORRUPT: {
     hint: 'The store is damaged: the next start of the vault saves what is intact into a new one. Check the disk (dmesg, smartctl).',
   },

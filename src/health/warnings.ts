@@ -80,7 +80,7 @@ const MAX_NAMED = 5
 const EXPIRY_DAYS = 30
 /** So long a violation that left no evidence is warned of. */
 export const DISCARDED_DAYS = 7
-/** Evidence, its way through the log, and what deleting needs. */
+/** Evidence, and what deleting needs. */
 const LEAST_FREE_BYTES = 32 * 1024 * 1024
 const LEAST_FREE_FILES = 16
 

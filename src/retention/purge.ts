@@ -47,7 +47,6 @@ export async function purge(
 ): Promise<Purged> {
   const clockPlausible = await isClockPlausible(now)
   const evidence = store.deleteDelivered(now)
-  const dayKeys = store.destroyDayKeys(now)
   let [tombstones, auditRows, logs, certificates, damagedStores] = [NONE, NONE, NONE, NONE, NONE]
   if (clockPlausible) {
     const cutoffs = cutoffsAt(policy, now)
@@ -63,6 +62,8 @@ export async function purge(
       at: iso(now),
     })
   }
+  // At last: what was set aside needs the keys of its days as long as it is there.
+  const dayKeys = store.destroyDayKeys(now)
   const counts = {
     evidence,
     tombstones: tombstones.count,

@@ -15,7 +15,7 @@ export interface Carved {
   chunk(sequence: number, index: number): Buffer | undefined
   /** Whether certainly every row of a table can be read. */
   isWhole(table: keyof typeof SHAPES): boolean
-  /** Sequence numbers of evidence of which there are chunks. */
+  /** Sequence numbers of evidence of which there is a spare, or chunks of an earlier version. */
   readonly sequences: Iterable<number>
   /** Pages that are not what was written, or are not there any more. */
   readonly damagedPages: number

@@ -13,7 +13,7 @@ export interface DatabaseFile {
   readonly file: string
   /** 32 bytes. */
   readonly key: Buffer
-  /** Database and evidence never grow beyond this many MiB; write-ahead log and ballast come on top. */
+  /** No evidence is taken when database and evidence would take more MiB; write-ahead log and ballast come on top. */
   readonly maxSizeMiB: number
 }
 

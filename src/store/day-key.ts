@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type EpochMs, iso } from '../domain/frame.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
@@ -34,6 +34,8 @@ export interface DayKeys {
   find(id: string): Buffer | undefined
   /** Destroys every key that no evidence needs. */
   destroyUnused(): DestroyedKeys
+  /** Destroys the halves in files that no row knows and that were written before `before`. Returns how many. */
+  destroyOrphans(before: EpochMs): number
 }
 
 interface Row {
@@ -82,9 +84,12 @@ export function dayKeysOf(
     return { id, key }
   }
 
-  function orphans(): string[] {
+  function orphans(before: EpochMs): string[] {
     const folder = `${file}.days`
-    return existsSync(folder) ? readdirSync(folder).filter((id) => !query(() => byId.get(id))) : []
+    if (!existsSync(folder)) return []
+    return readdirSync(folder).filter(
+      (id) => !query(() => byId.get(id)) && statSync(join(folder, id)).mtimeMs < before,
+    )
   }
 
   return {
@@ -103,11 +108,8 @@ export function dayKeysOf(
     },
 
     destroyUnused() {
-      const damaged = setAsides.list()
-      const needed = new Set(damaged.flatMap(({ dayKeyIds }) => dayKeyIds))
+      const needed = new Set(setAsides.list().flatMap(({ dayKeyIds }) => dayKeyIds))
       const rows = query(() => unused.all()).filter(({ id }) => !needed.has(id))
-      // Of rows that were lost with a damaged store, which may still be asked for while it is kept.
-      if (damaged.length === 0) for (const id of orphans()) destroyKeyHalf(fileOf(id))
       for (const { id } of rows) {
         // The file first: interrupted, the row is left to say that this is to be done again.
         destroyKeyHalf(fileOf(id))
@@ -117,6 +119,13 @@ export function dayKeysOf(
       }
       if (rows.length > 0) space.checkpoint()
       return { count: rows.length, firstDay: rows[0]?.day ?? null, lastDay: rows.at(-1)?.day ?? null }
+    },
+
+    destroyOrphans(before) {
+      // Of rows that were lost with a damaged store, they may still be asked for while it is kept.
+      const ids = setAsides.list().length > 0 ? [] : orphans(before)
+      for (const id of ids) destroyKeyHalf(fileOf(id))
+      return ids.length
     },
   }
 }

@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto'
 import {
   closeSync,
+  constants,
   existsSync,
   fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readdirSync,
   readSync,
   renameSync,
   rmSync,
-  statSync,
+  type Stats,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -17,7 +20,7 @@ import { join } from 'node:path'
 import type { EpochMs } from '../domain/frame.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import { MAX_CHUNK_BYTES } from '../protocol/limits.ts'
-import { fileError } from './failure.ts'
+import { fileError, readError } from './failure.ts'
 import { TAG_BYTES } from './outer-layer.ts'
 import { makeFolder, sync } from './sync.ts'
 
@@ -35,11 +38,14 @@ export interface EvidenceFiles {
    * @throws ERR_STORE_FULL, ERR_STORE_IO; the file is not there then, as far as the disk allows.
    */
   write(evidenceId: string, pieces: Iterable<Uint8Array>): void
-  /** A sealed chunk with its tag, by its index from 0. Throws ERR_STORE_CORRUPT where the file is gone or ends before, ERR_STORE_IO. */
+  /**
+   * A sealed chunk with its tag, by its index from 0. Throws ERR_STORE_CORRUPT where the file is gone or ends before, or is no file,
+   * ERR_STORE_IO where the disk does not give it: that may concern this file only.
+   */
   readChunk(evidenceId: string, index: number, ciphertext: CiphertextSize): Buffer
   /** The sealed manifest with its tag. Throws as `readChunk` does. */
   readManifest(evidenceId: string, ciphertext: CiphertextSize): Buffer
-  /** Whether a file is there that is long enough for this ciphertext and a manifest. */
+  /** Whether a file is there that is as long as this ciphertext and a manifest. True where the disk does not say: reading will tell. */
   isWhole(evidenceId: string, ciphertext: CiphertextSize): boolean
   /** Overwrites a file where it lies, and takes its name away. Removing it again does nothing. Throws ERR_STORE_IO. */
   remove(evidenceId: string): void
@@ -49,8 +55,12 @@ export interface EvidenceFiles {
   moveTo(folder: string, name: string): void
   /** The name of each file, and when it was written. */
   list(): readonly { readonly name: string; readonly writtenAt: EpochMs }[]
+  /** Counts a file as written just now. */
+  touch(name: string, at: EpochMs): void
   /** What all files take. */
   bytes(): number
+  /** Whether there is a folder for them at all. */
+  exists(): boolean
 }
 
 export interface CiphertextSize {
@@ -59,6 +69,8 @@ export interface CiphertextSize {
 }
 
 const SEALED_CHUNK_BYTES = MAX_CHUNK_BYTES + TAG_BYTES
+/** More than any manifest has. */
+const MOST_MANIFEST_BYTES = 1024 * 1024
 const NONE = Buffer.alloc(0)
 const ZEROS = Buffer.alloc(256 * 1024)
 const NAME = /^[0-9a-f]{32}$/
@@ -72,12 +84,17 @@ export function fileNameOf(evidenceId: string): string {
 export function evidenceFilesOf(file: string): EvidenceFiles {
   const folder = `${file}.evidence`
   const pathOf = (evidenceId: string): string => join(folder, fileNameOf(evidenceId))
+  /** Whatever else lies there is nobody's evidence. */
   const names = (): string[] =>
-    existsSync(folder) ? readdirSync(folder).filter((name) => NAME.test(name)) : []
+    existsSync(folder)
+      ? readdirSync(folder, { withFileTypes: true })
+          .filter((entry) => entry.isFile() && NAME.test(entry.name))
+          .map(({ name }) => name)
+      : []
   /** @param until the end of the file where it is not given */
   const read = (evidenceId: string, from: number, until = Infinity): Buffer => {
-    const bytes = coded('evidence could not be read', () => {
-      const descriptor = openIfThere(pathOf(evidenceId), 'r')
+    const bytes = coded('evidence could not be read', readError, () => {
+      const descriptor = openIfThere(pathOf(evidenceId), constants.O_RDONLY)
       if (descriptor === undefined) return NONE
       try {
         const length = Math.min(fstatSync(descriptor).size, until) - from
@@ -93,38 +110,28 @@ export function evidenceFilesOf(file: string): EvidenceFiles {
   }
   let isMade = false
   let total: number | undefined
+  const sizeOf = (name: string): number => statOf(join(folder, name))?.size ?? 0
   const count = (): number =>
-    coded('the evidence cannot be counted', () =>
-      names().reduce((sum, name) => sum + statSync(join(folder, name)).size, 0),
+    coded('the evidence cannot be counted', readError, () =>
+      names().reduce((sum, name) => sum + sizeOf(name), 0),
     )
   const grow = (bytes: number): void => {
     if (total !== undefined) total += bytes
   }
 
   const removeNamed = (name: string): void => {
-    const path = join(folder, name)
-    coded('the file of an evidence could not be removed', () => {
-      const descriptor = openIfThere(path, 'r+')
-      if (descriptor === undefined) return
-      try {
-        const { size } = fstatSync(descriptor)
-        overwrite(descriptor, size)
-        grow(-size)
-      } finally {
-        closeSync(descriptor)
-      }
-      // A power cut may bring the name back, but nothing of what was there; the next start removes it then.
-      rmSync(path, { force: true })
-    })
+    grow(-sizeOf(name))
+    eraseFile(join(folder, name))
   }
 
   return {
     write(evidenceId, pieces) {
       const path = pathOf(evidenceId)
-      coded('the evidence could not be written', () => {
+      coded('the evidence could not be written', fileError, () => {
         if (!isMade) makeFolder(folder)
         isMade = true
         // Never over what an interrupted try has left: a name or a page that a failed sync gave up must be written anew.
+        grow(-sizeOf(fileNameOf(evidenceId)))
         rmSync(path, { force: true })
         const descriptor = openSync(path, 'wx', 0o600)
         try {
@@ -146,31 +153,66 @@ export function evidenceFilesOf(file: string): EvidenceFiles {
       return read(evidenceId, from, Math.min(from + SEALED_CHUNK_BYTES, sealedBytes(ciphertext)))
     },
 
-    readManifest: (evidenceId, ciphertext) => read(evidenceId, sealedBytes(ciphertext)),
+    readManifest(evidenceId, ciphertext) {
+      const from = sealedBytes(ciphertext)
+      return read(evidenceId, from, from + MOST_MANIFEST_BYTES)
+    },
 
     isWhole(evidenceId, ciphertext) {
-      const stat = statSync(pathOf(evidenceId), { throwIfNoEntry: false })
-      return stat?.isFile() === true && stat.size > sealedBytes(ciphertext) + TAG_BYTES
+      const path = pathOf(evidenceId)
+      let size: number
+      try {
+        const stat = lstatSync(path, { throwIfNoEntry: false })
+        if (stat?.isFile() !== true) return false
+        size = stat.size
+      } catch {
+        return true
+      }
+      const least = sealedBytes(ciphertext) + TAG_BYTES
+      return size > least && size <= least + MOST_MANIFEST_BYTES
     },
 
     remove: (evidenceId) => removeNamed(fileNameOf(evidenceId)),
     removeNamed,
 
     moveTo: (target, name) =>
-      coded('the file of an evidence could not be set aside', () =>
+      coded('the file of an evidence could not be set aside', fileError, () =>
         renameSync(join(folder, name), join(target, `${name}.evidence`)),
       ),
 
     list: () =>
-      coded('the evidence cannot be listed', () =>
-        names().map((name) => ({ name, writtenAt: statSync(join(folder, name)).mtimeMs })),
+      coded('the evidence cannot be listed', readError, () =>
+        names().flatMap((name) => {
+          const stat = statOf(join(folder, name))
+          return stat ? [{ name, writtenAt: stat.mtimeMs }] : []
+        }),
       ),
 
     bytes: () => (total ??= count()),
+    exists: () => existsSync(folder),
+    touch: (name, at) =>
+      coded('the file of an evidence could not be marked', fileError, () =>
+        utimesSync(join(folder, name), at / 1000, at / 1000),
+      ),
   }
 }
 
 const sealedBytes = ({ bytes, chunks }: CiphertextSize): number => bytes + chunks * TAG_BYTES
+
+/** Overwrites a file of sealed evidence where it lies, and takes its name away; a link only loses its name. Throws ERR_STORE_IO. */
+export function eraseFile(path: string): void {
+  coded('the file of an evidence could not be removed', fileError, () => {
+    const descriptor = openIfThere(path, constants.O_RDWR)
+    if (descriptor !== undefined)
+      try {
+        overwrite(descriptor, fstatSync(descriptor).size)
+      } finally {
+        closeSync(descriptor)
+      }
+    // A power cut may bring the name back, but nothing of what was there; the next start removes it then.
+    rmSync(path, { force: true })
+  })
+}
 
 /** On a file system that writes elsewhere what is overwritten, and has no room for that, the name is all that can be taken away. */
 function overwrite(descriptor: number, size: number): void {
@@ -182,12 +224,23 @@ function overwrite(descriptor: number, size: number): void {
   }
 }
 
-function openIfThere(path: string, flags: 'r' | 'r+'): number | undefined {
+/** undefined where there is no file: a link is none. */
+function openIfThere(path: string, flags: number): number | undefined {
   try {
-    return openSync(path, flags)
+    return openSync(path, flags | constants.O_NOFOLLOW)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ELOOP'))
+      return undefined
     throw error
+  }
+}
+
+/** undefined where the disk does not say, or it is gone meanwhile. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch {
+    return undefined
   }
 }
 
@@ -200,10 +253,10 @@ function dropQuietly(path: string): void {
   }
 }
 
-function coded<T>(message: string, work: () => T): T {
+function coded<T>(message: string, codedAs: typeof fileError, work: () => T): T {
   try {
     return work()
   } catch (error) {
-    throw fileError(error, message)
+    throw codedAs(error, message)
   }
 }

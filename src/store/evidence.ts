@@ -1,6 +1,7 @@
 import type { DiscardedEvidence } from '../domain/evidence.ts'
 import type { EpochMs } from '../domain/frame.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
+import { MAX_CHUNK_BYTES } from '../protocol/limits.ts'
 import type { Audit } from './audit.ts'
 import { query, shortenLog, type StoreDatabase, transact } from './database.ts'
 import type { EvidenceFiles } from './evidence-files.ts'
@@ -95,6 +96,8 @@ export function evidenceShelf(
         if (before)
           throw new RoadveilError('ERR_EVIDENCE_CONFLICT', `evidence ${evidenceId} is stored already`)
 
+        if (chunks.slice(0, -1).some(({ length }) => length !== MAX_CHUNK_BYTES))
+          throw new TypeError('chunks are of one size')
         const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
         space.demand(bytes + manifest.length)
         const sequence = nextSequence.get()?.sequence

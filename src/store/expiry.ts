@@ -65,6 +65,7 @@ export function expiryOf(
     strays,
     older,
     deletion,
+    isInDoubt,
   }: {
     audit: Audit
     space: Space
@@ -75,6 +76,8 @@ export function expiryOf(
     strays: Strays
     older: OlderEvidence
     deletion: EvidenceDeletion
+    /** Whether another copy of the database may be looked for. */
+    isInDoubt: () => boolean
   },
 ): Expiry {
   const delivered = db.prepare<[], Delivered>(
@@ -113,13 +116,17 @@ export function expiryOf(
       }),
     deleteCertificates: (before) => space.transactDeleting(() => certificates.deleteBefore(before)),
     deleteSetAsides(before) {
+      strays.removeDeleted()
       strays.removeOlder(before)
+      dayKeys.destroyOrphans(before)
       const times = setAsides.deleteBefore(before)
       return times.length === 0
         ? NONE
         : { count: times.length, from: Math.min(...times), to: Math.max(...times) }
     },
     destroyDayKeys(at) {
+      // What another copy of the database knows may need any of them.
+      if (isInDoubt() && strays.areThere()) return NONE
       // Without room the hold keeps the key of its day for now; the others are destroyed all the same.
       unlessFull(() => layer.moveHeld(at))
       const { count, firstDay, lastDay } = dayKeys.destroyUnused()
@@ -139,7 +146,15 @@ export function expiryOf(
       space.restoreBallast()
       return false
     },
-    moveOlder: (at) => unlessFull(() => older.moveOne(at)) ?? false,
+    moveOlder(at) {
+      const isMoved = unlessFull(() => older.moveOne(at)) ?? false
+      // Before the next one needs the room that this one had in the database.
+      if (isMoved)
+        unlessFull(() => {
+          while (space.compact());
+        })
+      return isMoved
+    },
   }
 }
 

@@ -19,12 +19,26 @@ export function fileError(error: unknown, message: string): unknown {
   return new RoadveilError(isFull ? 'ERR_STORE_FULL' : 'ERR_STORE_IO', message, { cause: error })
 }
 
+const readFailures = new WeakSet<object>()
+
+/** The same for a failure of reading one file, whichever step of it failed. */
+export function readError(error: unknown, message: string): unknown {
+  const coded = fileError(error, message)
+  if (isRoadveilError(coded, 'ERR_STORE_IO')) readFailures.add(coded)
+  return coded
+}
+
+/** Whether it is one of `readError`. */
+export function isReadFailure(error: unknown): boolean {
+  return error instanceof Error && readFailures.has(error)
+}
+
 /** Reading changes nothing: it may be tried again, or fail for one evidence only. */
 const READS: ReadonlySet<unknown> = new Set(['SQLITE_IOERR_READ', 'SQLITE_IOERR_SHORT_READ'])
 
 /** Whether the disk has refused to take something, so that nobody knows what of it is there. */
 export function isWriteFailure(error: unknown): boolean {
-  if (!isRoadveilError(error, 'ERR_STORE_IO')) return false
+  if (!isRoadveilError(error, 'ERR_STORE_IO') || isReadFailure(error)) return false
   const { cause } = error
   if (cause instanceof Database.SqliteError) return !READS.has(cause.code)
   return !(cause instanceof Error && 'syscall' in cause && cause.syscall === 'read')

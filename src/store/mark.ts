@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, constants, fdatasyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, fdatasyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import type { EpochMs } from '../domain/frame.ts'
 import { isRoadveilError } from '../errors.ts'
 import { fileError } from './failure.ts'
@@ -26,6 +26,8 @@ export interface Mark {
    * command.
    */
   read(): Standing | undefined
+  /** When it was last written, by the clock of then; 0 where there is none. */
+  writtenAt(): EpochMs
   /**
    * On the disk when this returns. A disk that is full keeps the mark of before: it is only a second witness. Throws ERR_STORE_IO where
    * the disk fails: nobody knows then what else of it is lost.
@@ -55,6 +57,7 @@ export function markOf(file: string): Mark {
       const [last, before] = find()
       return last && (before ? last.standing : { ...last.standing, commandsUntil: undefined })
     },
+    writtenAt: () => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0,
     write(standing) {
       const block = Buffer.alloc(BLOCK_BYTES, ' ')
       const [before] = latest ? [latest] : find()

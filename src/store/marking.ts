@@ -1,6 +1,8 @@
 import type { EpochMs } from '../domain/frame.ts'
 import type { Audit } from './audit.ts'
+import { holdEverything, isEverythingHeld } from './caution.ts'
 import { query, type StoreDatabase } from './database.ts'
+import { rowInserter } from './insert-row.ts'
 import { markOf, type Standing } from './mark.ts'
 import type { Space } from './space.ts'
 
@@ -8,6 +10,10 @@ import type { Space } from './space.ts'
 export interface Marking {
   /** Rows of the audit log that the store had when it was last used, and has no more. */
   readonly missing: number
+  /** Whether there may be another copy of the store that is further: rows are missing, or the mark is lost or of another store. */
+  readonly isInDoubt: boolean
+  /** When the mark was last written before the store was opened. */
+  readonly markedAt: EpochMs
   /** Notes how far the store has come. Inside a transaction it does nothing: what is not on the disk yet may never be. */
   readonly note: () => void
   /** Notes that a command which was issued then is about to be taken: before it is, so that no old copy can hide it. */
@@ -20,11 +26,13 @@ interface Counters {
   commandsUntil: number | null
 }
 
-/** Compares a store with the mark beside it. Where the store may have been further than it is, it may have taken more commands, too. */
+const REASON = 'The store is not the latest: holds that were placed since may be missing.'
+
+/** Compares a store with the mark beside it. Where the store may have been further than it is, it may have taken more commands, and holds may have been placed on anything. */
 export function markingOf(
   db: StoreDatabase,
   file: string,
-  { audit, space }: { readonly audit: Audit; readonly space: Space },
+  { audit, space, at }: { readonly audit: Audit; readonly space: Space; readonly at: EpochMs },
 ): Marking {
   const mark = markOf(file)
   const read = db.prepare<[], Counters>(
@@ -42,18 +50,29 @@ export function markingOf(
     if (!db.inTransaction) write(counters().commandsUntil)
   }
 
-  const before = mark.read()
+  const [before, markedAt] = [mark.read(), mark.writtenAt()]
   const { logId, head } = audit.ends()
   const isSame = before?.logId === logId
   if (isSame && before.sequence > counters().sequence)
     space.transactDeleting(() => db.prepare('UPDATE meta SET last_sequence = ?').run(before.sequence))
   const missing = isSame ? Math.max(0, before.auditSequence - head.sequence) : 0
   const isUnmarked = !isSame && head.sequence > 0
-  if (missing > 0 || isUnmarked) space.transactDeleting(() => loseCommands(db, before, isSame))
+  if (missing > 0 || isUnmarked)
+    space.transactDeleting(() => {
+      loseCommands(db, before, isSame)
+      if (isEverythingHeld(db)) return
+      audit.append(
+        'hold-placed',
+        holdEverything(rowInserter(db), { kind: 'rollback', reason: REASON, at }),
+        at,
+      )
+    })
   // What is missing is to be seen until something new is stored.
   if (missing === 0) note()
   return {
     missing,
+    isInDoubt: missing > 0 || isUnmarked || (before !== undefined && !isSame),
+    markedAt,
     note,
     noteCommand(issuedAt) {
       const { commandsUntil } = counters()

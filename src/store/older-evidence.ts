@@ -3,6 +3,7 @@ import { isRoadveilError } from '../errors.ts'
 import { query, type StoreDatabase, transact } from './database.ts'
 import type { EvidenceFiles } from './evidence-files.ts'
 import { type Cover, type Covered, MANIFEST_INDEX, type OuterLayer, sealedPieces } from './outer-layer.ts'
+import type { Space } from './space.ts'
 
 /** Evidence that an earlier version stored in the database itself, some of it without the outer layer. */
 export interface OlderEvidence {
@@ -21,9 +22,17 @@ interface Whose extends Omit<Covered, 'bytes'> {
   readonly sequence: number
 }
 
+interface Next extends Whose {
+  readonly size: number
+}
+
 export function olderEvidenceOf(
   db: StoreDatabase,
-  { layer, files }: { readonly layer: OuterLayer; readonly files: EvidenceFiles },
+  {
+    layer,
+    files,
+    space,
+  }: { readonly layer: OuterLayer; readonly files: EvidenceFiles; readonly space: Space },
 ): OlderEvidence {
   const chunk = db.prepare<[number, number], { bytes: Buffer }>(
     'SELECT bytes FROM chunk WHERE sequence = ? AND chunk_index = ?',
@@ -31,8 +40,8 @@ export function olderEvidenceOf(
   const manifest = db.prepare<[number], { bytes: Buffer }>(
     'SELECT envelope AS bytes FROM manifest WHERE sequence = ?',
   )
-  const next = db.prepare<[number], Whose>(
-    `SELECT sequence, evidence_id AS evidenceId, day_key_id AS dayKeyId, wrapped
+  const next = db.prepare<[number], Next>(
+    `SELECT sequence, evidence_id AS evidenceId, ciphertext_bytes AS size, day_key_id AS dayKeyId, wrapped
      FROM manifest JOIN evidence USING (sequence) LEFT JOIN evidence_key USING (sequence)
      WHERE sequence > ? ORDER BY sequence LIMIT 1`,
   )
@@ -55,8 +64,10 @@ export function olderEvidenceOf(
     }
   }
 
-  function move(evidence: Whose, cover: Cover): void {
+  function move({ size, ...evidence }: Next, cover: Cover): void {
     const { sequence, evidenceId } = evidence
+    // Once in its file, and once in the log, where deleting overwrites it.
+    space.demand(2 * size)
     const envelope = read(evidence, MANIFEST_INDEX) ?? Buffer.alloc(0)
     files.write(evidenceId, sealedPieces(cover, { chunks: chunksOf(evidence), manifest: envelope }))
     removeChunks.run(sequence)
@@ -75,6 +86,7 @@ export function olderEvidenceOf(
           transact(db, () => move(evidence, cover))
           return true
         } catch (error) {
+          if (isRoadveilError(error, 'ERR_STORE_FULL')) files.remove(evidence.evidenceId)
           if (!isRoadveilError(error, 'ERR_DAY_KEY')) throw error
           passedOver = evidence.sequence
         }

@@ -5,6 +5,7 @@ import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Audit, auditOf } from './audit.ts'
 import { type Certificates, certificatesOf } from './certificate.ts'
+import { isEverythingHeld } from './caution.ts'
 import { type Checkpoints, checkpointsOf } from './checkpoint.ts'
 import { type Commands, commandsOf } from './command.ts'
 import {
@@ -52,6 +53,8 @@ export interface Store extends Disposable {
   readonly resends: Resends
   readonly selftests: Selftests
   readonly subjects: Subjects
+  /** What database and evidence take of `maxSizeMiB`. */
+  usedBytes(): number
   readonly damage: {
     /** Rows of the audit log that the store had when it was last used, and has no more: an old copy of it was put back. */
     readonly missingRows: number
@@ -108,7 +111,7 @@ function prepareHead(file: DatabaseFile): void {
   keepHead(file.file, file.key)
 }
 
-function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store {
+function openWhole({ deviceId, logger, onDamage, salvage, ...file }: OpenOptions): Store {
   prepareHead(file)
   const db = openDatabase(file)
   try {
@@ -122,17 +125,22 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
     const setAsides = setAsidesOf(file.file)
     const dayKeys = dayKeysOf(db, file.file, { space, setAsides })
     const layer = outerLayerOf(db, dayKeys)
-    const older = olderEvidenceOf(db, { layer, files })
-    const strays = straysOf(db, files)
+    const older = olderEvidenceOf(db, { layer, files, space })
+    const at = salvage?.at ?? newestAtOf(db) ?? 0
+    const mark = markingOf(db, file.file, { audit, space, at })
+    const strays = straysOf(db, files, logger)
     strays.findMissing()
     strays.removeDeleted()
+    const isInDoubt = (): boolean => mark.isInDoubt || isEverythingHeld(db) || setAsides.list().length > 0
+    // What was written since the last acknowledgement.
+    if (!isInDoubt()) strays.removeNewer(mark.markedAt)
+    else if (mark.isInDoubt) strays.keepFrom(at)
     const certificates = certificatesOf(db, audit)
     const deletion = evidenceDeletion(db, { audit, space, files })
     const expiry = expiryOf(db, {
       ...{ audit, space, certificates, dayKeys, layer, setAsides },
-      ...{ strays, older, deletion },
+      ...{ strays, older, deletion, isInDoubt },
     })
-    const mark = markingOf(db, file.file, { audit, space })
     if (mark.missing > 0) {
       const message = `the store has gone back by ${mark.missing} rows of its audit log`
       logger?.error('the store is not the latest', {
@@ -166,6 +174,7 @@ function openWhole({ deviceId, logger, onDamage, ...file }: OpenOptions): Store 
       certificates: guard(certificates),
       commands: guard(commandsOf(db, audit, mark)),
       inventory: guard(inventoryOf(db)),
+      usedBytes: () => space.usedBytes(),
       expiry: guard(expiry),
       subjects: guard(subjectsOf(db, { audit, space, certificates, expiry, deletion, marked: mark.note })),
       resends: guard(resendsOf(db)),

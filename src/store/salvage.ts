@@ -5,7 +5,8 @@ import { type EpochMs, iso } from '../domain/frame.ts'
 import { type ErrorCode, isRoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { auditOf } from './audit.ts'
-import { type Carved, carve } from './carved.ts'
+import { carve } from './carved.ts'
+import { BY } from './caution.ts'
 import {
   type DatabaseFile,
   leaveWal,
@@ -16,7 +17,7 @@ import {
   unlock,
 } from './database.ts'
 import { dayKeysOf } from './day-key.ts'
-import { type EvidenceFiles, evidenceFilesOf, fileNameOf } from './evidence-files.ts'
+import { evidenceFilesOf, fileNameOf } from './evidence-files.ts'
 import { fileError, storeError } from './failure.ts'
 import { isHeadless, isLogDamaged } from './head.ts'
 import { rowInserter } from './insert-row.ts'
@@ -26,7 +27,7 @@ import { outerLayerOf } from './outer-layer.ts'
 import { leapOver, numberOf, saveAudit, type SavedAudit } from './saved-audit.ts'
 import { saveCommands } from './saved-commands.ts'
 import { buryLost, type LostEvidence, saveEvidence } from './saved-evidence.ts'
-import { BY, type SavedHolds, saveHolds } from './saved-holds.ts'
+import { type SavedHolds, saveHolds } from './saved-holds.ts'
 import { explain, moveAside, openSetAside, setAsidesOf } from './set-aside.ts'
 import { spaceOf } from './space.ts'
 import { spareKeeper } from './spare.ts'
@@ -160,7 +161,9 @@ function saveAll(
     ...{ insert, layer, files, at, audit: saved.rows },
     buried: new Set(tombstones),
   })
-  setUnsavedAside(files, folder, to, from)
+  // What nothing names stays where it is: another copy of the database may know it.
+  const lostFiles = new Set(evidence.lost.map(({ evidenceId }) => fileNameOf(evidenceId)))
+  for (const { name } of files.list()) if (lostFiles.has(name)) files.moveTo(folder, name)
   const { lost } = evidence
   const keepSpare = spareKeeper(to)
   const there = to.prepare<[], number>('SELECT sequence FROM evidence').pluck().all()
@@ -181,14 +184,6 @@ function saveAll(
 
 /** Tables of which each row stands for itself. */
 const COPIED = ['day_key', 'tombstone', 'certificate', 'schedule_run'] as const
-
-/** What is damaged, or has nothing left that names it. What was deleted before the damage is still to be removed. */
-function setUnsavedAside(files: EvidenceFiles, folder: string, to: StoreDatabase, from: Carved): void {
-  const saved = to.prepare<[], string>('SELECT evidence_id FROM evidence').pluck().all()
-  const buried = from.rows('tombstone').map((row) => String(row['evidence_id']))
-  const stays = new Set([...saved, ...buried].map(fileNameOf))
-  for (const { name } of files.list()) if (!stays.has(name)) files.moveTo(folder, name)
-}
 
 function setCounters(
   to: StoreDatabase,
@@ -232,7 +227,7 @@ function record(
   }
   const reason = 'the evidence was lost with a damaged store'
   for (const scope of holds.ended) audit.append('hold-lost', { ...scope, reason, by: BY }, at)
-  for (const hold of holds.placed) audit.append('hold-placed', { ...hold, by: BY }, at)
+  for (const hold of holds.placed) audit.append('hold-placed', hold, at)
 }
 
 /** A log that another vault is writing looks damaged while it does. Throws ERR_STORE_LOCKED. */

@@ -12,6 +12,8 @@ export interface SavedAudit {
   readonly lost: string
   /** True where none is gone but what an earlier salvage has recorded. */
   readonly isWhole: boolean
+  /** True where the database may be one of before: the mark knows of more rows than it counts. */
+  readonly isBehind: boolean
   /** Where the log goes on: behind everything that it may have held. */
   readonly head: AuditMark
   readonly anchor: AuditMark
@@ -52,6 +54,8 @@ export function saveAudit(
   const anchor = meta
     ? { sequence: numberOf(meta['audit_anchor_sequence']), hash: String(meta['audit_anchor_hash']) }
     : anchorOf(rows)
+  const counted = meta ? numberOf(meta['audit_head_sequence']) : (last?.sequence ?? 0)
+  const isBehind = standing ? counted < standing.auditSequence : meta === undefined
   const isEnd = meta !== undefined && (last?.sequence ?? anchor.sequence) === told
   const end = leapOver(Math.max(told, last?.sequence ?? 0), isEnd, at)
   const head =
@@ -63,7 +67,7 @@ export function saveAudit(
     kind === 'store-salvaged' ? lostSpans(details['lostRows']) : [],
   )
   return {
-    ...{ rows, anchor, meta },
+    ...{ rows, anchor, meta, isBehind },
     lost: textOf(spans),
     isWhole: spans.every(([from, to]) => recorded.some(([first, last]) => first <= from && to <= last)),
     head: { sequence: head.sequence, hash: head.hash },

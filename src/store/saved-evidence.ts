@@ -5,6 +5,7 @@ import { isRoadveilError } from '../errors.ts'
 import type { Carved, Row } from './carved.ts'
 import { type StoreDatabase, transact } from './database.ts'
 import type { EvidenceFiles } from './evidence-files.ts'
+import { isReadFailure } from './failure.ts'
 import type { InsertRow } from './insert-row.ts'
 import { MANIFEST_INDEX, type OuterLayer } from './outer-layer.ts'
 import { numberOf, type SavedAuditRow } from './saved-audit.ts'
@@ -97,8 +98,8 @@ export function saveEvidence(
       return hash.digest('hex') === row['ciphertext_sha256']
     } catch (error) {
       if (isRoadveilError(error, 'ERR_STORE_CORRUPT')) return false
-      // Without the file of its day's key nobody can tell; it may be put back.
-      if (!isRoadveilError(error, 'ERR_DAY_KEY')) throw error
+      // Without the file of its day's key nobody can tell, nor where the disk does not give its own: both may come back.
+      if (!isRoadveilError(error, 'ERR_DAY_KEY') && !isReadFailure(error)) throw error
       return true
     }
   }

@@ -1,12 +1,10 @@
-import { type EpochMs, iso } from '../domain/frame.ts'
+import type { EpochMs } from '../domain/frame.ts'
 import type { Carved, Row } from './carved.ts'
+import { holdEverything } from './caution.ts'
 import type { StoreDatabase } from './database.ts'
 import type { InsertRow } from './insert-row.ts'
 import { numberOf, type SavedAudit, type SavedAuditRow } from './saved-audit.ts'
 import type { LostEvidence } from './saved-evidence.ts'
-
-/** Who places and ends a hold that the damage made necessary. */
-export const BY = 'roadveil'
 
 /** What became of the legal holds. */
 export interface SavedHolds {
@@ -14,7 +12,7 @@ export interface SavedHolds {
   readonly onLost: ReadonlyMap<number, readonly string[]>
   /** Holds on one evidence that ended because it is lost. */
   readonly ended: readonly Readonly<Record<string, string | number>>[]
-  /** The hold on everything up to a moment, until a person has looked. */
+  /** The hold on everything, until a person has looked. */
   readonly placed: readonly Readonly<Record<string, string>>[]
 }
 
@@ -48,7 +46,7 @@ export function saveHolds(
   const lostSequences = new Map(lost.map(({ sequence, evidenceId }) => [evidenceId, sequence]))
   const onLost = new Map<number, readonly string[]>()
   const ended: Readonly<Record<string, string | number>>[] = []
-  const placed: Record<string, string>[] = []
+  const placed: Readonly<Record<string, string>>[] = []
 
   const note = (sequence: number, caseNumber: Row[string] | undefined): void => {
     const cases = onLost.get(sequence) ?? []
@@ -72,7 +70,8 @@ export function saveHolds(
   }
 
   for (const row of found) place(row)
-  if (from.isWhole('legal_hold')) return { onLost, ended, placed }
+  // A table of before lacks what came later.
+  if (from.isWhole('legal_hold') && !audit.isBehind) return { onLost, ended, placed }
 
   const known = new Set(
     found.map((row) => {
@@ -89,20 +88,8 @@ export function saveHolds(
   // A log from its very first row on tells of every hold.
   if (audit.lost === '' && audit.anchor.sequence === 0) return { onLost, ended, placed }
   for (const { sequence } of lost) if (!onLost.has(sequence)) note(sequence, null)
-  const last = to.prepare<[], number | null>('SELECT max(judged_at) FROM evidence').pluck().get()
-  if (typeof last === 'number') placed.push(placeOnAll(insert, last, at))
+  placed.push(holdEverything(insert, { kind: 'salvage', reason: REASON, at }))
   return { onLost, ended, placed }
-}
-
-/** A hold on everything that was judged until then, which a person ends by its case. */
-function placeOnAll(insert: InsertRow, last: EpochMs, at: EpochMs): Record<string, string> {
-  const caseNumber = `salvage-${iso(at)}`
-  const until = last + 1
-  insert('legal_hold', {
-    ...{ case_number: caseNumber, reason: REASON, placed_by: BY },
-    ...{ placed_at: Math.trunc(at), judged_until: until },
-  })
-  return { caseNumber, until: iso(until), reason: REASON }
 }
 
 const SCOPE = ['caseNumber', 'evidenceId', 'camera', 'ruleId', 'from', 'until'] as const

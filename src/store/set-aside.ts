@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, s
 import { basename, dirname, join } from 'node:path'
 import { type EpochMs, iso } from '../domain/frame.ts'
 import type { ErrorCode } from '../errors.ts'
+import { eraseFile } from './evidence-files.ts'
 import { fileError } from './failure.ts'
 import { replaceFile, sync } from './sync.ts'
 
@@ -57,7 +58,11 @@ export function setAsidesOf(file: string): SetAsides {
     deleteBefore(before) {
       const old = list().filter(({ at, held }) => !held && Date.parse(at) < before)
       try {
-        for (const { name } of old) rmSync(join(damagedFolder(file), name), { recursive: true })
+        for (const { name } of old) {
+          const folder = join(damagedFolder(file), name)
+          for (const each of namesIn(folder)) if (each.endsWith('.evidence')) eraseFile(join(folder, each))
+          rmSync(folder, { recursive: true })
+        }
       } catch (error) {
         throw fileError(error, 'a damaged store could not be removed')
       }

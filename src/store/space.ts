@@ -26,6 +26,8 @@ export interface Space {
    * Throws ERR_STORE_FULL when evidence of so many bytes would eat into the reserve. To be called inside its transaction.
    */
   demand(bytes: number): void
+  /** What database and evidence take of the size of the store. */
+  usedBytes(): number
   /** Runs a deleting transaction; on a full disk gives up ballast, piece by piece, until there is room for it. */
   transactDeleting<T>(work: () => T): T
   /** Gives some 2 MB of free pages back to the file system. Returns false when there are none left. */
@@ -39,7 +41,7 @@ export interface Space {
   restoreBallast(): void
 }
 
-/** Deleting evidence overwrites it, and the log must take that first: this is room for evidence of some 12 MB. */
+/** Deleting what an earlier version stored in the database overwrites it there, and the log must take that first: room for some 12 MB. */
 const BALLAST_BYTES = 16 * 1024 * 1024
 const BALLAST_STEP_BYTES = 4 * 1024 * 1024
 /** Putting the ballast back must not fill the disk again. */
@@ -100,8 +102,7 @@ export function spaceOf(
 
   const space: Space = {
     demand(bytes) {
-      const used = (pragma('page_count') - pragma('freelist_count')) * pageBytes + files.bytes()
-      if (used + bytes + ROWS_BYTES + RESERVE_BYTES > pragma('max_page_count') * pageBytes) {
+      if (space.usedBytes() + bytes + ROWS_BYTES + RESERVE_BYTES > pragma('max_page_count') * pageBytes) {
         throw new RoadveilError('ERR_STORE_FULL', `the store has no room for ${bytes} bytes`)
       }
       // The rows once in the log and once in the database: a log that can't be moved on would block every delete.
@@ -109,6 +110,9 @@ export function spaceOf(
         throw new RoadveilError('ERR_STORE_FULL', `the disk has no room for ${bytes} bytes`)
       }
     },
+
+    usedBytes: () =>
+      query(() => (pragma('page_count') - pragma('freelist_count')) * pageBytes + files.bytes()),
 
     transactDeleting: (work) => withBallast(() => transact(db, work)),
 

@@ -2,8 +2,8 @@ import type { Row } from './carved.ts'
 import type { StoreDatabase } from './database.ts'
 
 /**
- * What else belongs to an evidence, kept once more beside its chunks: its row, its wrapped key and the half of its day's key. Those
- * lie in a few pages that all evidence shares; a single damaged one of them must not cost what is whole. It goes with the chunks.
+ * What else belongs to an evidence, kept once more: its row, its wrapped key and the half of its day's key. Those
+ * lie in a few pages that all evidence shares; a single damaged one of them must not cost what is whole. It lies in the table of chunks, which earlier versions filled.
  */
 
 /** In place of a chunk's index. */

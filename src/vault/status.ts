@@ -66,7 +66,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       broker: { connected: delivery.connected, code: delivery.lastErrorCode ?? null },
       outbox: { count: counts.pending, oldestAt: counts.oldestPendingAt, setAside },
       store: {
-        ...{ bytes: counts.bytes, maxBytes, damaged: counts.damaged, keyless: counts.keyless },
+        ...{ bytes: store.usedBytes(), maxBytes, damaged: counts.damaged, keyless: counts.keyless },
         missingRows: store.damage.missingRows,
         failedAt: await readStoreFailure(config),
         setAsides,
@@ -97,7 +97,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       oldestAt: isoOrNull(counts.oldestPendingAt),
       held: counts.holds,
       tombstones: counts.tombstones,
-      bytes: counts.bytes,
+      bytes: store.usedBytes(),
       maxBytes,
       setAside: setAsides.map(({ name, at, bytes, saved, lost, unnamed, held }) => ({
         ...{ name, at, bytes, saved, lost, unnamed, held },

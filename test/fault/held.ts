@@ -20,9 +20,9 @@ export async function judgeWord(
   { wentBack, tally }: { readonly wentBack: boolean; readonly tally: Tally },
 ): Promise<void> {
   const harm = (what: string): void => tally.harm('broken', `${name}: ${what}`)
-  // Of what the log has lost, too, nobody can know it.
+  // Of what the log has lost, too, nobody can know the case.
   const isLogWhole = !wentBack && store.audit.check().lost === 0
-  judgeHeld(name, store, box, { isLogWhole, wentBack, tally })
+  judgeHeld(name, store, box, { isLogWhole, tally })
 
   const before = holdsOf(store)
   const desk = await box.desk(store, NOW)
@@ -46,25 +46,20 @@ function judgeHeld(
   name: string,
   store: Store,
   box: RottenBox,
-  {
-    isLogWhole,
-    wentBack,
-    tally,
-  }: { readonly isLogWhole: boolean; readonly wentBack: boolean; readonly tally: Tally },
+  { isLogWhole, tally }: { readonly isLogWhole: boolean; readonly tally: Tally },
 ): void {
   const setAsides = store.damage.setAsides()
   const lost = new Set(setAsides.flatMap((each) => each.lost))
   const named = new Set(setAsides.flatMap((each) => each.lostUnderHold.map(({ evidenceId }) => evidenceId)))
   const rows = store.audit.list(1_000)
   for (const evidenceId of box.held) {
-    const isDelivered = evidenceId === box.held[1]
     const stored = store.inventory.list().find((each) => each.evidenceId === evidenceId)
     if (stored) {
       const cases = stored.holds.map(({ caseNumber }) => caseNumber)
       const isHeld = isLogWhole ? CASES.every((each) => cases.includes(each)) : cases.length > 0
-      if (!isHeld && (!wentBack || isDelivered))
+      if (!isHeld)
         tally.harm('broken', `${name}: ${evidenceId} has lost its hold, and has ${cases.join() || 'none'}`)
-    } else if (lost.has(evidenceId) && !named.has(evidenceId) && (!wentBack || isDelivered))
+    } else if (lost.has(evidenceId) && !named.has(evidenceId))
       tally.harm('lost', `${name}: nobody is told that ${evidenceId} is lost under a hold`)
     if (rows.some(({ kind, details }) => kind === 'evidence-deleted' && details['evidenceId'] === evidenceId))
       tally.harm('lost', `${name}: ${evidenceId} counts as purged, and was lost under a hold`)
