@@ -135,6 +135,9 @@ export const EXCHANGE_ERRORS = {
   },
 
   // health/
+  ERR_EVERYTHING_HELD: {
+    hint: 'Find out which holds were in force and place them again; then end this case with `roadveil evidence release --case`. config/keys.md says when that happens.',
+  },
   ERR_STORE_NEARLY_FULL: {
     hint: 'Get delivery going again, release legal holds that are no longer needed, or raise store.maxSizeMiB.',
   },

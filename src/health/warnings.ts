@@ -47,6 +47,8 @@ export interface Condition {
     readonly keyless: number
     /** Rows of the audit log that the store had when it was last used, and has no more. */
     readonly missingRows: number
+    /** The case under which everything is held, since holds may have been lost. */
+    readonly holdsEverything?: string | undefined
     /** Damaged stores that were set aside. */
     readonly setAsides: readonly {
       readonly at: string
@@ -111,13 +113,26 @@ function judgeStore({ store, disk }: Condition, now: EpochMs): Warning[] {
   return disk ? [...warnings, ...judgeDisk(disk)] : warnings
 }
 
-function judgeDamage({ damaged, keyless, missingRows, setAsides }: Condition['store']): Warning[] {
+function judgeDamage({
+  damaged,
+  keyless,
+  missingRows,
+  holdsEverything,
+  setAsides,
+}: Condition['store']): Warning[] {
   const warnings: Warning[] = []
   if (damaged > 0) warnings.push(warning('ERR_STORE_CORRUPT', `${damaged} evidence cannot be read any more`))
   if (keyless > 0) warnings.push(warning('ERR_DAY_KEY', `the keys of ${keyless} evidence are gone`))
   if (missingRows > 0)
     warnings.push(
       warning('ERR_STORE_ROLLED_BACK', `the store has gone back by ${missingRows} rows of its audit log`),
+    )
+  if (holdsEverything !== undefined)
+    warnings.push(
+      warning(
+        'ERR_EVERYTHING_HELD',
+        `holds may have been lost: nothing is deleted while the case ${holdsEverything} holds everything`,
+      ),
     )
   for (const { at, saved, lost, unnamed, lostUnderHold } of setAsides) {
     const more = unnamed === 0 ? '' : `, and up to ${unnamed} more that nothing names`

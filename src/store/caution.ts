@@ -27,11 +27,11 @@ export function holdEverything(
   return { caseNumber, from: iso(0), reason, by: BY }
 }
 
-/** Whether such a hold is in force. */
-export function isEverythingHeld(db: StoreDatabase): boolean {
-  const find = db.prepare<[string]>(
-    `SELECT 1 FROM legal_hold WHERE placed_by = ? AND judged_from = 0
-      AND coalesce(sequence, camera, rule_id, judged_until) IS NULL`,
+/** The case of such a hold in force; undefined where there is none. */
+export function caseOfEverything(db: StoreDatabase): string | undefined {
+  const find = db.prepare<[string], string>(
+    `SELECT case_number FROM legal_hold WHERE placed_by = ? AND judged_from = 0
+      AND coalesce(sequence, camera, rule_id, judged_until) IS NULL ORDER BY hold_number LIMIT 1`,
   )
-  return query(() => find.get(BY)) !== undefined
+  return query(() => find.pluck().get(BY))
 }

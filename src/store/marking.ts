@@ -1,6 +1,6 @@
 import type { EpochMs } from '../domain/frame.ts'
 import type { Audit } from './audit.ts'
-import { holdEverything, isEverythingHeld } from './caution.ts'
+import { caseOfEverything, holdEverything } from './caution.ts'
 import { query, type StoreDatabase } from './database.ts'
 import { rowInserter } from './insert-row.ts'
 import { markOf, type Standing } from './mark.ts'
@@ -60,7 +60,7 @@ export function markingOf(
   if (missing > 0 || isUnmarked)
     space.transactDeleting(() => {
       loseCommands(db, before, isSame)
-      if (isEverythingHeld(db)) return
+      if (caseOfEverything(db) !== undefined) return
       audit.append(
         'hold-placed',
         holdEverything(rowInserter(db), { kind: 'rollback', reason: REASON, at }),

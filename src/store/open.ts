@@ -5,7 +5,7 @@ import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Audit, auditOf } from './audit.ts'
 import { type Certificates, certificatesOf } from './certificate.ts'
-import { isEverythingHeld } from './caution.ts'
+import { caseOfEverything } from './caution.ts'
 import { type Checkpoints, checkpointsOf } from './checkpoint.ts'
 import { type Commands, commandsOf } from './command.ts'
 import {
@@ -60,6 +60,8 @@ export interface Store extends Disposable {
     readonly missingRows: number
     /** Damaged stores that were set aside, oldest first. */
     setAsides(): readonly SetAside[]
+    /** The case under which everything is held, since holds may have been lost; undefined where nothing is held for that. */
+    holdsEverything(): string | undefined
   }
   /** Aborts at the first write that the disk refuses. From then on every call throws ERR_STORE_IO: open the store anew. */
   readonly failed: AbortSignal
@@ -131,7 +133,8 @@ function openWhole({ deviceId, logger, onDamage, salvage, ...file }: OpenOptions
     const strays = straysOf(db, files, logger)
     strays.findMissing()
     strays.removeDeleted()
-    const isInDoubt = (): boolean => mark.isInDoubt || isEverythingHeld(db) || setAsides.list().length > 0
+    const isInDoubt = (): boolean =>
+      mark.isInDoubt || caseOfEverything(db) !== undefined || setAsides.list().length > 0
     // What was written since the last acknowledgement.
     if (!isInDoubt()) strays.removeNewer(mark.markedAt)
     else if (mark.isInDoubt) strays.keepFrom(at)
@@ -180,7 +183,11 @@ function openWhole({ deviceId, logger, onDamage, salvage, ...file }: OpenOptions
       resends: guard(resendsOf(db)),
       selftests: guard(selftestsOf(db, audit)),
       failed,
-      damage: { missingRows: mark.missing, setAsides: () => setAsides.list() },
+      damage: {
+        missingRows: mark.missing,
+        setAsides: () => setAsides.list(),
+        holdsEverything: () => caseOfEverything(db),
+      },
       [Symbol.dispose]: () => void db.close(),
     }
   } catch (error) {

@@ -68,6 +68,7 @@ export async function readStatus(deps: StatusDeps): Promise<VaultStatus> {
       store: {
         ...{ bytes: store.usedBytes(), maxBytes, damaged: counts.damaged, keyless: counts.keyless },
         missingRows: store.damage.missingRows,
+        holdsEverything: store.damage.holdsEverything(),
         failedAt: await readStoreFailure(config),
         setAsides,
       },

@@ -41,6 +41,11 @@ await t.test('each trouble has its code, its cause and what to do', async (t) =>
     [{ store: { ...well.store, keyless: 2 } }, 'ERR_DAY_KEY', /2 evidence/],
     [{ store: { ...well.store, missingRows: 5 } }, 'ERR_STORE_ROLLED_BACK', /5 rows/],
     [
+      { store: { ...well.store, holdsEverything: 'rollback-2026' } },
+      'ERR_EVERYTHING_HELD',
+      /case rollback-2026/,
+    ],
+    [
       {
         store: {
           ...well.store,

@@ -117,7 +117,9 @@ await t.test(
       const cases = store.holds.list().map(({ caseNumber }) => caseNumber)
       t.match(cases, [/^rollback-2026-03-01T08/], 'once')
       t.equal(store.holds.list()[0]?.by, 'roadveil')
+      t.equal(store.damage.holdsEverything(), cases[0])
       store.holds.releaseCase(cases[0] ?? '', { reason: 'looked at', by: 'officer', at: START + 5 })
+      t.equal(store.damage.holdsEverything(), undefined)
       t.equal(store.expiry.deleteDelivered(START + 5), 1)
     }
   },
