@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -53,8 +53,10 @@ export interface EvidenceFiles {
   removeNamed(name: string): void
   /** Moves the file with this name into a folder on the same disk. */
   moveTo(folder: string, name: string): void
-  /** The name of each file, and when it was written. */
-  list(): readonly { readonly name: string; readonly writtenAt: EpochMs }[]
+  /** The name of each file. */
+  names(): readonly string[]
+  /** When the file with this name was written; undefined where the disk does not say. */
+  writtenAt(name: string): EpochMs | undefined
   /** Counts a file as written just now. */
   touch(name: string, at: EpochMs): void
   /** What all files take. */
@@ -77,7 +79,7 @@ const NAME = /^[0-9a-f]{32}$/
 
 /** What the file of an evidence is called: the id itself is nobody's business who sees only the disk. */
 export function fileNameOf(evidenceId: string): string {
-  return createHash('sha256').update(evidenceId).digest('hex').slice(0, 32)
+  return hash('sha256', evidenceId).slice(0, 32)
 }
 
 /** @param file of the database. */
@@ -180,14 +182,8 @@ export function evidenceFilesOf(file: string): EvidenceFiles {
         renameSync(join(folder, name), join(target, `${name}.evidence`)),
       ),
 
-    list: () =>
-      coded('the evidence cannot be listed', readError, () =>
-        names().flatMap((name) => {
-          const stat = statOf(join(folder, name))
-          return stat ? [{ name, writtenAt: stat.mtimeMs }] : []
-        }),
-      ),
-
+    names: () => coded('the evidence cannot be listed', readError, names),
+    writtenAt: (name) => statOf(join(folder, name))?.mtimeMs,
     bytes: () => (total ??= count()),
     exists: () => existsSync(folder),
     touch: (name, at) =>

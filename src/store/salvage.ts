@@ -163,7 +163,7 @@ function saveAll(
   })
   // What nothing names stays where it is: another copy of the database may know it.
   const lostFiles = new Set(evidence.lost.map(({ evidenceId }) => fileNameOf(evidenceId)))
-  for (const { name } of files.list()) if (lostFiles.has(name)) files.moveTo(folder, name)
+  for (const name of files.names()) if (lostFiles.has(name)) files.moveTo(folder, name)
   const { lost } = evidence
   const keepSpare = spareKeeper(to)
   const there = to.prepare<[], number>('SELECT sequence FROM evidence').pluck().all()

@@ -33,15 +33,21 @@ export function straysOf(db: StoreDatabase, files: EvidenceFiles, logger?: Logge
   )
   const ids = db.prepare<[], string>('SELECT evidence_id FROM evidence').pluck()
   const buried = db.prepare<[], string>('SELECT evidence_id FROM tombstone').pluck()
-  const namesOf = (rows: typeof ids): ReadonlySet<string> => new Set(query(() => rows.all()).map(fileNameOf))
-  const unnamed = (): ReturnType<EvidenceFiles['list']> => {
-    const named = namesOf(ids)
-    return files.list().filter(({ name }) => !named.has(name))
+  // One after the other: a backlog of months is not to stand in memory.
+  const unnamed = (): Set<string> => {
+    const names = new Set(files.names())
+    for (const id of names.size > 0 ? ids.iterate() : []) names.delete(fileNameOf(id))
+    return names
   }
+  const unnamedFrom = (from: EpochMs, until: EpochMs): string[] =>
+    [...query(unnamed)].filter((name) => {
+      const at = files.writtenAt(name) ?? NaN
+      return at > from && at < until
+    })
 
   /** One that cannot be removed must not keep the store from being used. */
-  const remove = (strays: ReturnType<EvidenceFiles['list']>): void => {
-    for (const { name } of strays)
+  const remove = (names: readonly string[]): void => {
+    for (const name of names)
       try {
         files.removeNamed(name)
       } catch (error) {
@@ -49,27 +55,30 @@ export function straysOf(db: StoreDatabase, files: EvidenceFiles, logger?: Logge
       }
   }
 
+  function findMissing(): void {
+    for (const { evidenceId, ...size } of all.iterate()) {
+      if (files.isWhole(evidenceId, size)) continue
+      if (!files.exists())
+        throw new RoadveilError(
+          'ERR_STORE_EVIDENCE',
+          'the folder with the files of the evidence is not there',
+        )
+      throw new RoadveilError('ERR_STORE_CORRUPT', `the file of evidence ${evidenceId} is not whole`)
+    }
+  }
+
   return {
-    findMissing() {
-      const rows = query(() => all.all())
-      if (rows.length > 0 && !files.exists()) {
-        const message = `the folder with the files of ${rows.length} evidence is not there`
-        throw new RoadveilError('ERR_STORE_EVIDENCE', message)
-      }
-      for (const { evidenceId, ...size } of rows)
-        if (!files.isWhole(evidenceId, size))
-          throw new RoadveilError('ERR_STORE_CORRUPT', `the file of evidence ${evidenceId} is not whole`)
-    },
-    areThere: () => unnamed().length > 0,
+    findMissing: () => query(findMissing),
+    areThere: () => query(unnamed).size > 0,
     removeDeleted() {
-      const strays = unnamed()
-      const deleted = strays.length > 0 ? namesOf(buried) : new Set()
-      remove(strays.filter(({ name }) => deleted.has(name)))
+      const strays = query(unnamed)
+      if (strays.size === 0) return
+      remove(query(() => [...buried.iterate()].map(fileNameOf)).filter((name) => strays.has(name)))
     },
-    removeNewer: (after) => remove(unnamed().filter(({ writtenAt }) => writtenAt > after)),
-    removeOlder: (before) => remove(unnamed().filter(({ writtenAt }) => writtenAt < before)),
+    removeNewer: (after) => remove(unnamedFrom(after, Infinity)),
+    removeOlder: (before) => remove(unnamedFrom(-Infinity, before)),
     keepFrom(at) {
-      for (const { name } of unnamed()) files.touch(name, at)
+      for (const name of query(unnamed)) files.touch(name, at)
     },
   }
 }
