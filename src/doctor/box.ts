@@ -12,7 +12,7 @@ import { readDisk } from '../health/disk.ts'
 import { judgeBacklog, judgeCertificates, judgeDisk, judgePlausibility } from '../health/warnings.ts'
 import { type BrokerAddress, connectBroker } from '../protocol/connection.ts'
 import { clockJudge } from '../retention/clock.ts'
-import { lookIntoStore } from '../store/open.ts'
+import { lookIntoStore } from '../store/look.ts'
 import { judgeKeys, loadVaultKeys, openWith, wipe } from '../vault/keys.ts'
 import { type Check, fault, judged, look, ok, warn } from './check.ts'
 

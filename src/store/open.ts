@@ -1,5 +1,4 @@
-import Database from 'better-sqlite3-multiple-ciphers'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import type { EpochMs } from '../domain/frame.ts'
 import { isRoadveilError, RoadveilError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -8,14 +7,7 @@ import { type Certificates, certificatesOf } from './certificate.ts'
 import { caseOfEverything } from './caution.ts'
 import { type Checkpoints, checkpointsOf } from './checkpoint.ts'
 import { type Commands, commandsOf } from './command.ts'
-import {
-  type DatabaseFile,
-  LOCK_WAIT_MS,
-  openDatabase,
-  type StoreDatabase,
-  unlock,
-  watchForDamage,
-} from './database.ts'
+import { type DatabaseFile, openDatabase, watchForDamage } from './database.ts'
 import { dayKeysOf } from './day-key.ts'
 import { evidenceDeletion } from './deletion.ts'
 import { type EvidenceShelf, evidenceShelf } from './evidence.ts'
@@ -24,10 +16,11 @@ import { type Expiry, expiryOf, newestAtOf } from './expiry.ts'
 import { storeError } from './failure.ts'
 import { createFuse } from './fuse.ts'
 import { type Holds, holdsOf } from './hold.ts'
-import { type Inventory, inventoryOf, type StoreCounts } from './inventory.ts'
+import { checkIntegrity } from './integrity.ts'
+import { type Inventory, inventoryOf } from './inventory.ts'
 import { markingOf } from './marking.ts'
 import { keepHead } from './head.ts'
-import { migrate, VERSION_NOW } from './migrations.ts'
+import { migrate } from './migrations.ts'
 import { olderEvidenceOf } from './older-evidence.ts'
 import { type Outbox, outboxOf } from './outbox.ts'
 import { outerLayerOf } from './outer-layer.ts'
@@ -196,49 +189,6 @@ function openWhole({ deviceId, logger, onDamage, salvage, ...file }: OpenOptions
   }
 }
 
-/** What a store has, as a look at it says that changes nothing. */
-export interface StoreLook {
-  /** undefined for a store of an earlier version, which the next start brings up to date. */
-  readonly counts: StoreCounts | undefined
-  /** The latest moment on record. */
-  readonly newestAt: EpochMs | undefined
-  readonly setAsides: readonly SetAside[]
-}
-
-/**
- * Looks into a store that no vault has open, and leaves it as it is. undefined where there is none yet.
- *
- * Throws ERR_STORE_CORRUPT where the next start will salvage it, ERR_STORE_LOCKED, ERR_STORE_KEY, ERR_STORE_VERSION for a newer one,
- * ERR_STORE_IO.
- */
-export function lookIntoStore({ file, key }: Pick<DatabaseFile, 'file' | 'key'>): StoreLook | undefined {
-  if (!existsSync(file)) return undefined
-  // What SQLite makes to read a log, where there is none.
-  const made = [`${file}-shm`, `${file}-wal`].filter((each) => !existsSync(each))
-  const db = new Database(file, { readonly: true, timeout: LOCK_WAIT_MS })
-  try {
-    unlock(db, key)
-    const version = db.pragma('user_version', { simple: true }) as number
-    if (version > VERSION_NOW)
-      throw new RoadveilError('ERR_STORE_VERSION', `the store has version ${version}`)
-    const isNow = version === VERSION_NOW
-    if (isNow) {
-      checkIntegrity(db)
-      straysOf(db, evidenceFilesOf(file)).findMissing()
-    }
-    const counts = isNow ? inventoryOf(db).counts() : undefined
-    // Only now: while another process writes it, a log looks damaged.
-    if (findDamage({ file })) throw new RoadveilError('ERR_STORE_CORRUPT', 'the store is damaged')
-    return { counts, newestAt: isNow ? newestAtOf(db) : undefined, setAsides: setAsidesOf(file).list() }
-  } catch (error) {
-    if (!isDamage(storeError(error), { file, key })) throw storeError(error)
-    throw new RoadveilError('ERR_STORE_CORRUPT', 'the store is damaged', { cause: error })
-  } finally {
-    db.close()
-    for (const each of made) rmSync(each, { force: true })
-  }
-}
-
 /** Of so much evidence that cannot be read, more is damaged than its own pages. */
 const MUCH = 3
 
@@ -277,31 +227,5 @@ export function openAudit(file: DatabaseFile): Pick<Store, 'audit' | 'checkpoint
   } catch (error) {
     db.close()
     throw storeError(error)
-  }
-}
-
-const TABLES = [
-  'evidence',
-  'evidence_key',
-  'day_key',
-  'outbox',
-  'legal_hold',
-  'tombstone',
-  'audit',
-  'checkpoint',
-  'certificate',
-  'command',
-  'schedule_run',
-  'meta',
-]
-
-/**
- * Checks every table but the chunks of earlier versions, which may have gigabytes: the cipher authenticates each of their pages when it
- * is read.
- */
-function checkIntegrity(db: StoreDatabase): void {
-  for (const table of TABLES) {
-    const found = db.pragma(`quick_check(${table})`, { simple: true })
-    if (found !== 'ok') throw new RoadveilError('ERR_STORE_CORRUPT', `the table ${table} is damaged`)
   }
 }
