@@ -1,21 +1,20 @@
 import { cpSync, existsSync, rmSync, utimesSync } from 'node:fs'
 import t from 'tap'
-import type { SealedParts } from '../../src/store/evidence.ts'
 import type { Store } from '../../src/store/open.ts'
 import { openSalvaging } from './salvage.fixture.ts'
 import {
   aboutAt,
+  DAY,
   evidenceFileIn,
+  isReadable,
   openTestStore,
   receiptFor,
   sealedFixture,
+  START,
   storeFileIn,
 } from './store.fixture.ts'
 
 /** An old copy of the database is put in the place of the latest one, by itself, and perhaps the latest once more. */
-
-const DAY = 86_400_000
-const START = Date.parse('2026-03-01T08:00:00.000Z')
 
 /** Keeps the database as it is now. Returns what puts it back, and leaves everything else. */
 function keepCopy(folder: string, name: string): () => void {
@@ -31,13 +30,6 @@ function keepCopy(folder: string, name: string): () => void {
 function use(folder: string, work: (store: Store) => void): void {
   using store = openTestStore(folder)
   work(store)
-}
-
-function isReadable(store: Store, { evidenceId, chunks, manifest }: SealedParts): boolean {
-  return (
-    chunks.every((chunk, i) => Buffer.from(store.outbox.chunk(evidenceId, i)).equals(chunk)) &&
-    Buffer.from(store.outbox.manifest(evidenceId)).equals(Buffer.from(manifest))
-  )
 }
 
 function purge(store: Store, at: number): void {

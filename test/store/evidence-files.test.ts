@@ -24,10 +24,9 @@ import {
   openTestStore,
   receiptFor,
   sealedFixture,
+  START,
   storeFileIn,
 } from './store.fixture.ts'
-
-const START = Date.parse('2026-03-01T08:00:00.000Z')
 
 await t.test('whatever else lies in the folder keeps the store from nothing', async (t) => {
   const folder = t.testdir()

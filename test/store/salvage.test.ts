@@ -13,17 +13,18 @@ import { makeEarlier } from './earlier.fixture.ts'
 import { openSalvaging } from './salvage.fixture.ts'
 import {
   aboutAt,
+  DAY,
   evidenceFileIn,
+  isReadable,
+  KEY,
   openTestStore,
   receiptFor,
   sealedFixture,
+  START,
   storeFileIn,
 } from './store.fixture.ts'
 
-const START = Date.parse('2026-03-01T08:00:00.000Z')
-const DAY = 86_400_000
 const PAGE = 4096
-const KEY = Buffer.alloc(32, 7)
 
 /** A store with six pending evidence, one under a hold, one delivered and held, one gone with its receipt. */
 function filled(folder: string): {
@@ -64,13 +65,6 @@ function misplaceFrame(wal: string): void {
   const frameBytes = 24 + PAGE
   bytes.writeUInt32BE(0xffffffff, 32 + Math.floor(bytes.length / frameBytes / 2) * frameBytes)
   writeFileSync(wal, bytes)
-}
-
-function isReadable(store: Store, { evidenceId, chunks, manifest }: SealedParts): boolean {
-  return (
-    chunks.every((chunk, i) => Buffer.from(store.outbox.chunk(evidenceId, i)).equals(chunk)) &&
-    Buffer.from(store.outbox.manifest(evidenceId)).equals(Buffer.from(manifest))
-  )
 }
 
 function allSaved(

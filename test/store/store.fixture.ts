@@ -8,6 +8,11 @@ import { openStore, type Store } from '../../src/store/open.ts'
 import { SEALED_MARK, tellHandled } from '../support/handled.ts'
 
 export const DEVICE = 'box-1'
+/** Of a test's store, which has the same in every process. */
+export const KEY = Buffer.alloc(32, 7)
+/** When the stories of the tests begin. */
+export const START = Date.parse('2026-03-01T08:00:00.000Z')
+export const DAY = 86_400_000
 
 /** Where a test's store lies: in a folder of its own, which openStore makes with mode 0700. */
 export function storeFileIn(folder: string): string {
@@ -24,7 +29,7 @@ export function openTestStore(
   folder: string,
   change: { key?: Buffer; maxSizeMiB?: number; file?: string; logger?: Logger } = {},
 ): Store {
-  const key = change.key ?? Buffer.alloc(32, 7)
+  const key = change.key ?? KEY
   tellHandled({ kind: 'secret', name: 'the key of a test store', secret: key })
   return openStore({
     file: storeFileIn(folder),
@@ -49,6 +54,14 @@ export function sealedFixture(bytes = 200_000): SealedParts {
     ciphertextSha256: createHash('sha256').update(ciphertext).digest('hex'),
     chunks,
   }
+}
+
+/** Whether the store gives every byte of an evidence back. Throws what reading throws. */
+export function isReadable({ outbox }: Store, { evidenceId, chunks, manifest }: SealedParts): boolean {
+  return (
+    chunks.every((chunk, i) => Buffer.from(outbox.chunk(evidenceId, i)).equals(chunk)) &&
+    Buffer.from(outbox.manifest(evidenceId)).equals(Buffer.from(manifest))
+  )
 }
 
 /** What a commit says about evidence, at `at`. */
