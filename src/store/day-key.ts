@@ -34,8 +34,8 @@ export interface DayKeys {
   find(id: string): Buffer | undefined
   /** Destroys every key that no evidence needs. */
   destroyUnused(): DestroyedKeys
-  /** Destroys the halves in files that no row knows and that were written before `before`. Returns how many. */
-  destroyOrphans(before: EpochMs): number
+  /** Destroys the halves in files that no row knows and that were written before `before`. */
+  destroyOrphans(before: EpochMs): void
 }
 
 interface Row {
@@ -123,9 +123,7 @@ export function dayKeysOf(
 
     destroyOrphans(before) {
       // Of rows that were lost with a damaged store, they may still be asked for while it is kept.
-      const ids = setAsides.list().length > 0 ? [] : orphans(before)
-      for (const id of ids) destroyKeyHalf(fileOf(id))
-      return ids.length
+      if (setAsides.list().length === 0) for (const id of orphans(before)) destroyKeyHalf(fileOf(id))
     },
   }
 }
