@@ -4,6 +4,7 @@ import type { BrokerConnection } from '../protocol/connection.ts'
 import { MAX_CHUNK_BYTES, MESSAGE_EXPIRY_SECONDS } from '../protocol/limits.ts'
 import { chunkTopic, manifestTopic, type Station } from '../protocol/topics.ts'
 import type { Outbox, OutboxEntry } from '../store/outbox.ts'
+import type { Wire } from './blame.ts'
 import type { Place } from './line.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { DeliveryTiming } from './timing.ts'
@@ -57,14 +58,6 @@ export async function deliverEvidence(
     throw new RoadveilError('ERR_EVIDENCE_REJECTED', `the city says ${receipt.reason ?? 'no reason'}`)
   }
   return receipt
-}
-
-/** What a try has sent, to be told when it has failed. */
-export interface Wire {
-  /** Messages that the broker has not acknowledged. */
-  unacknowledged: number
-  /** Chunks that it has. */
-  chunks: number
 }
 
 interface Way {

@@ -6,7 +6,8 @@ import type { BrokerConnection, IncomingMessage } from '../protocol/connection.t
 import type { Station } from '../protocol/topics.ts'
 import type { Outbox, OutboxEntry } from '../store/outbox.ts'
 import { backoffMs, untilAborted } from '../waiting.ts'
-import { deliverEvidence, type Wire } from './deliver.ts'
+import { createBlame, type Wire } from './blame.ts'
+import { deliverEvidence } from './deliver.ts'
 import { createInbox } from './inbox.ts'
 import { ASIDE, createLine, type Place } from './line.ts'
 import { createMailbox } from './mailbox.ts'
@@ -19,8 +20,10 @@ const LANES = 4
 const SIDE_LANES = 2
 /** Tries that the city may leave unanswered before the evidence is set aside. */
 const MAX_SILENT_TRIES = 3
-/** Connections that may break while the same evidence is being sent and gets nowhere, before it is believed to be why. */
+/** Connections that may break while only this evidence is on its way and gets nowhere, before it is believed to be why. */
 const MAX_BREAKS = 3
+/** For this share of what others wait for one that gets nowhere, a suspect goes alone. */
+const ALONE_SHARE = 0.1
 
 /** What the broker ends the connection for, and with it everything that is under way. */
 const COSTLY: readonly string[] = ['ERR_BROKER_HANGS_UP', 'ERR_PUBLISH_TIMEOUT']
@@ -55,8 +58,7 @@ export function createRounds(deps: {
   let lastErrorCode: string | undefined
   let alarm = Promise.withResolvers<undefined>()
   let recall = new AbortController()
-  /** Connections that broke while evidence was being sent, since any of its chunks got through. */
-  const breaks = new Map<string, number>()
+  const blame = createBlame(ALONE_SHARE * timing.patienceMs)
   /** Evidence that cost a connection at its last try, and when one that had been set aside did: the others must get somewhere first. */
   const costly = new Set<string>()
   let costAt = -Infinity
@@ -83,6 +85,7 @@ export function createRounds(deps: {
     const isCostly = COSTLY.includes(error.code)
     if (isCostly) costly.add(evidenceId)
     else costly.delete(evidenceId)
+    blame.clear(evidenceId)
     if (isSilence && place !== ASIDE && attempt < MAX_SILENT_TRIES && !line.isStuck()) {
       outbox.recordAttempt(evidenceId, { at, nextAt: at, errorCode: error.code })
       logger.warn('evidence was not delivered', { evidenceId, error, attempt })
@@ -99,18 +102,11 @@ export function createRounds(deps: {
   }
 
   /** The connection broke: usually nothing that the evidence did, unless it happens again and again. */
-  const noteBreak = (entry: OutboxEntry, place: Place, { unacknowledged, chunks }: Wire): void => {
-    const { evidenceId } = entry
-    if (chunks > 0) return void breaks.delete(evidenceId)
-    // It had nothing on its way: another one's fault, or nobody's, and no word for this one.
-    if (unacknowledged === 0) return
-    const count = (breaks.get(evidenceId) ?? 0) + 1
-    breaks.set(evidenceId, count)
+  const noteBreak = (entry: OutboxEntry, place: Place, wire: Wire): void => {
     // Of what was set aside one is enough, but while the city is away it holds nothing up, and was most likely set aside for that.
-    if (count < (place === ASIDE && !inbox.isCityAway() ? 1 : MAX_BREAKS)) return
-    breaks.delete(evidenceId)
-    const message = `the connection broke ${count} times while this evidence was sent`
-    note(entry, place, new RoadveilError('ERR_BROKER_HANGS_UP', message))
+    const most = place === ASIDE && !inbox.isCityAway() ? 1 : MAX_BREAKS
+    if (!blame.isWhy(entry.evidenceId, wire, most)) return
+    note(entry, place, new RoadveilError('ERR_BROKER_HANGS_UP', 'the broker hangs up on this evidence'))
   }
 
   /** True when the same is to be tried again. */
@@ -122,7 +118,7 @@ export function createRounds(deps: {
   ): Promise<boolean> => {
     const mailbox = createMailbox()
     const request = inbox.open(entry, mailbox)
-    const wire = { unacknowledged: 0, chunks: 0 }
+    const wire = blame.open()
     try {
       const { evidenceId } = entry
       const passes = (): void => logger.info('evidence passes another that gets nowhere', { evidenceId })
@@ -132,7 +128,8 @@ export function createRounds(deps: {
       place.leave('settled')
       await setImmediate()
       inbox.settle(receipt)
-      breaks.delete(entry.evidenceId)
+      blame.close(wire)
+      blame.clear(entry.evidenceId)
       costly.delete(entry.evidenceId)
       lastErrorCode = undefined
       return false
@@ -145,8 +142,11 @@ export function createRounds(deps: {
       if (error.code === 'ERR_BROKER_LOST') {
         noteBreak(entry, place, wire)
         await untilAborted(signal)
-      } else if (error.code !== 'ERR_EVIDENCE_UNKNOWN') return note(entry, place, error)
-      return false
+        return false
+      }
+      // What still lies on the wire shares the blame for the end that is coming.
+      if (!COSTLY.includes(error.code)) blame.close(wire)
+      return error.code !== 'ERR_EVIDENCE_UNKNOWN' && note(entry, place, error)
     } finally {
       inbox.close(entry)
     }
@@ -174,6 +174,8 @@ export function createRounds(deps: {
       const lanes = new Map<string, Promise<void>>()
       const sideLanes = new Map<string, Promise<void>>()
       let lookAsideAt = 0
+      let aloneUntil = 0
+      blame.begin()
 
       const start = (entry: OutboxEntry, place: Place, into: Map<string, Promise<void>>): void => {
         const { evidenceId } = entry
@@ -192,13 +194,21 @@ export function createRounds(deps: {
       const isIdle = ({ evidenceId }: OutboxEntry): boolean =>
         !lanes.has(evidenceId) && !sideLanes.has(evidenceId)
 
-      const fill = (): void => {
-        if (lanes.size < LANES) {
-          const next = outbox.inOrder(LANES + SIDE_LANES).filter(isIdle)
-          for (const entry of next.slice(0, LANES - lanes.size))
-            start(entry, line.join(entry.sequence), lanes)
+      /** Fills the lanes with what is next in order, or with one that goes alone for a while. True where nothing may go beside it. */
+      const fillLanes = (): boolean => {
+        if (lanes.size > 0 && performance.now() < aloneUntil) return true
+        if (lanes.size === LANES) return false
+        const next = outbox.inOrder(LANES + SIDE_LANES).filter(isIdle)
+        // What is in front of a suspect goes alone, too: the order stays.
+        const goesAlone = next.some(({ evidenceId }) => blame.isSuspect(evidenceId))
+        for (const entry of next.slice(0, goesAlone ? 1 : LANES - lanes.size)) {
+          if (goesAlone) aloneUntil = performance.now() + blame.aloneMs(entry.evidenceId)
+          start(entry, line.join(entry.sequence), lanes)
         }
-        if (sideLanes.size === SIDE_LANES) return
+        return goesAlone
+      }
+      const fill = (): void => {
+        if (fillLanes() || sideLanes.size === SIDE_LANES) return
         // Looking for it goes through the whole outbox.
         const isTime = performance.now() >= lookAsideAt
         if (isTime) lookAsideAt = performance.now() + timing.pollMs

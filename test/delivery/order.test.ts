@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { RoadveilError } from '../../src/errors.ts'
 import { type ConnectBroker, connectBroker } from '../../src/protocol/connection.ts'
@@ -8,14 +9,14 @@ import { until } from '../support/until.ts'
 const delivered = ({ store }: Street): boolean => store.inventory.counts().pending === 0
 const arrived = ({ stored }: Street): string[] => stored.map(({ evidenceId }) => evidenceId)
 
-/** A broker that ends the connection whenever a message is sent whose topic has this in it. */
-function hangingUpAt(inTopic: () => string): ConnectBroker {
+/** A broker that ends the connection whenever a message is sent with such a topic. */
+function hangingUpAt(isPoison: (topic: string) => boolean): ConnectBroker {
   return async (options, signal) => {
     const connection = await connectBroker(options, signal)
     return {
       ...connection,
       async publish(topic, ...rest) {
-        if (topic.includes(inTopic())) {
+        if (isPoison(topic)) {
           await connection[Symbol.asyncDispose]()
           throw new RoadveilError('ERR_BROKER_LOST', 'the connection to the broker was closed')
         }
@@ -107,7 +108,9 @@ await t.test(
   'evidence at which the broker hangs up is set aside with a code, and the others flow',
   async (t) => {
     let poison = 'nothing yet'
-    await using street = await setUpStreet(t.testdir(), { connect: hangingUpAt(() => poison) })
+    await using street = await setUpStreet(t.testdir(), {
+      connect: hangingUpAt((topic) => topic.includes(poison)),
+    })
     const [bad, ...good] = [await street.commit(300), await street.commit(300), await street.commit(300)]
     poison = `${bad.evidenceId}/chunk`
     street.startCity()
@@ -116,6 +119,42 @@ await t.test(
     await until('it is set aside', () => street.store.inventory.setAside().length > 0)
     t.same(street.store.inventory.setAside(), [{ code: 'ERR_BROKER_HANGS_UP', count: 1 }])
     t.notOk(delivered(street))
+  },
+)
+
+await t.test(
+  'what is on its way beside evidence at which the broker hangs up is not blamed, and stays in order',
+  async (t) => {
+    let poison: readonly string[] = []
+    const connect: ConnectBroker = async (options, signal) => {
+      const connection = await hangingUpAt((topic) => poison.some((id) => topic.includes(id)))(
+        options,
+        signal,
+      )
+      return {
+        ...connection,
+        // A slow link: the others are still on their way when it breaks.
+        async publish(...message) {
+          await sleep(poison.some((id) => message[0].includes(id)) ? 20 : 60)
+          return connection.publish(...message)
+        },
+        [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+      }
+    }
+    await using street = await setUpStreet(t.testdir(), { connect })
+    const ids: string[] = []
+    for (let index = 0; index < 12; index++) ids.push((await street.commit(300)).evidenceId)
+    poison = ids.filter((_, index) => [2, 4, 5].includes(index))
+    street.startCity()
+    street.startBox({ retry: { firstMs: 60_000, mostMs: 60_000 } })
+    const good = ids.filter((id) => !poison.includes(id))
+    await until('the others are there', () => street.stored.length === good.length)
+    t.same(arrived(street), good)
+    const setAside = street.log.lines.filter(({ message }) => message === 'evidence was set aside')
+    t.same(
+      setAside.map(({ fields }) => fields?.evidenceId),
+      poison,
+    )
   },
 )
 
