@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askVault } from '../../../src/channel/control.ts'
 import { connectVault } from '../../../src/channel/link.ts'
+import { VAULT_RUNTIME } from '../../../src/cli/run.ts'
 import type { Config } from '../../../src/config/config.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { BrokerAddress } from '../../../src/protocol/connection.ts'
@@ -60,8 +61,8 @@ export async function setUpTown(directory: string): Promise<Town> {
   const signingKey = loadSigningKey({ name: 'none', file: trial.box.signingKey, env: {} })
   const started = new AsyncDisposableStack()
   started.use(broker)
-  const start = (...args: readonly string[]) => {
-    const child = startRoadveil(args)
+  const start = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => {
+    const child = startRoadveil(args, { env })
     started.defer(async () => {
       child.kill('SIGTERM')
       await child.ended
@@ -90,7 +91,7 @@ export async function setUpTown(directory: string): Promise<Town> {
     },
     async startVault() {
       const beganAt = performance.now()
-      const child = start('vault', '--config', trial.box.config)
+      const child = start(['vault', '--config', trial.box.config], { NODE_OPTIONS: VAULT_RUNTIME.join(' ') })
       const status = () => askVault(config.runtimeDirectory, { verb: 'status' }).catch(() => undefined)
       while ((await status()) === undefined) {
         if (child.exitCode !== null) throw new Error(`the vault ended: ${child.output().stderr}`)
@@ -119,7 +120,7 @@ export async function setUpTown(directory: string): Promise<Town> {
       }
     },
     async startCity() {
-      const child = start('receive', '--json', '--config', trial.city.config)
+      const child = start(['receive', '--json', '--config', trial.city.config])
       let stored = 0
       child.stdout?.on('data', (text: string) => (stored += text.split('\n').length - 1))
       while (!child.output().stderr.includes('connected to the broker')) await sleep(20)
