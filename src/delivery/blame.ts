@@ -1,7 +1,7 @@
 /**
- * Finds out for which evidence the broker ends the connection. What several had on their way when it broke makes suspects of them all:
- * they go one at a time then, each alone for a while, until the broker or the city has let it through or the connection has broken
- * again and again with nothing else on its way. Nobody is blamed for another one's message.
+ * Finds out for which evidence the broker ends the connection. It does so at once, or says nothing until the time is over: what has
+ * been on its way for long without a word when a connection breaks is suspicious by itself. Of what was sent just before, any may be
+ * why: these are suspects, and go one at a time for a while. Nobody is blamed for another one's message.
  */
 export interface Blame {
   /** A connection begins: nothing is on its way. */
@@ -10,71 +10,94 @@ export interface Blame {
   open(): Wire
   /** The try has ended, and the connection goes on. */
   close(wire: Wire): void
+  /** The connection is going to end, and why is known. */
+  isKnown(): void
   /**
    * Judges a try that ended with the connection.
    *
-   * @param breaks when it broke so often with nothing else on its way and nothing got through, this evidence is why
-   * @returns whether it is
+   * @param most when so many connections broke while it was suspicious by itself or the only suspect, and nothing of it got through, it
+   *     is why; with 1, others do not count.
    */
-  isWhy(evidenceId: string, wire: Wire, breaks: number): boolean
+  isWhy(evidenceId: string, wire: Wire, most: number): boolean
   /** Nothing is held against it any more: it got through, or was set aside. */
   clear(evidenceId: string): void
   isSuspect(evidenceId: string): boolean
-  /** How long this evidence goes alone where it has to, in ms. It doubles each time that it is under suspicion. */
-  aloneMs(evidenceId: string): number
 }
 
 /** What a try has sent, to be told when it has failed. */
 export interface Wire {
-  /** Messages that the broker has not acknowledged. */
-  unacknowledged: number
-  /** Chunks that it has. */
-  chunks: number
+  /** Chunks that the broker has. */
+  readonly chunks: number
+  sent(): void
+  acknowledged(message: 'manifest' | 'chunk'): void
+  /** How long the broker has owed an answer, in ms; undefined where it owes none. */
+  silentMs(): number | undefined
 }
 
-/** @param aloneMs for which a suspect goes alone the first time: usually the broker hangs up at once. */
-export function createBlame(aloneMs: number): Blame {
-  /** Connections that broke with nothing else on its way, since any of its chunks got through. */
+/** @param soonMs for which a suspect goes alone; after so long, whatever the broker has not answered is not what it hangs up at. */
+export function createBlame(soonMs: number): Blame {
+  /** Connections that broke since any of its chunks got through. */
   const breaks = new Map<string, number>()
-  const suspicions = new Map<string, number>()
+  const suspects = new Set<string>()
   let wires = new Set<Wire>()
+  let isKnown = false
 
-  const add = (to: Map<string, number>, evidenceId: string): number => {
-    const count = (to.get(evidenceId) ?? 0) + 1
-    to.set(evidenceId, count)
-    return count
-  }
   const clear = (evidenceId: string): void => {
     breaks.delete(evidenceId)
-    suspicions.delete(evidenceId)
+    suspects.delete(evidenceId)
   }
+  const isJustSent = (wire: Wire): boolean => (wire.silentMs() ?? Infinity) < soonMs
 
   return {
     begin() {
       wires = new Set()
+      isKnown = false
     },
     open() {
-      const wire = { unacknowledged: 0, chunks: 0 }
+      const wire = createWire()
       wires.add(wire)
       return wire
     },
     close: (wire) => void wires.delete(wire),
+    isKnown: () => void (isKnown = true),
     isWhy(evidenceId, wire, most) {
       if (wire.chunks > 0) {
         clear(evidenceId)
         return false
       }
       // It had nothing on its way: another one's fault, or nobody's, and no word for this one.
-      if (wire.unacknowledged === 0) return false
-      const others = [...wires].filter((other) => other !== wire && other.unacknowledged > 0)
-      if (most > 1 && others.length > 0) {
-        add(suspicions, evidenceId)
-        return false
+      if (wire.silentMs() === undefined) return false
+      if (most > 1 && isJustSent(wire)) {
+        if (isKnown) return false
+        suspects.add(evidenceId)
+        if ([...wires].filter(isJustSent).length > 1) return false
       }
-      return add(breaks, evidenceId) >= most
+      const count = (breaks.get(evidenceId) ?? 0) + 1
+      breaks.set(evidenceId, count)
+      return count >= most
     },
     clear,
-    isSuspect: (evidenceId) => suspicions.has(evidenceId),
-    aloneMs: (evidenceId) => aloneMs * 2 ** Math.max(0, (suspicions.get(evidenceId) ?? 0) - 1),
+    isSuspect: (evidenceId) => suspects.has(evidenceId),
+  }
+}
+
+function createWire(): Wire {
+  let owed = 0
+  let since = 0
+  let chunks = 0
+  return {
+    get chunks() {
+      return chunks
+    },
+    sent() {
+      if (owed === 0) since = performance.now()
+      owed += 1
+    },
+    acknowledged(message) {
+      owed -= 1
+      since = performance.now()
+      if (message === 'chunk') chunks += 1
+    },
+    silentMs: () => (owed > 0 ? performance.now() - since : undefined),
   }
 }

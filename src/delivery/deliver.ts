@@ -76,13 +76,18 @@ async function announce(entry: OutboxEntry, way: Way): Promise<void> {
   // The city should not wait for what can never come.
   const lastChunk = chunkTopic(station, evidenceId, chunkCount - 1)
   connection.checkSize(lastChunk, Math.min(ciphertextBytes, MAX_CHUNK_BYTES))
-  await send(manifestTopic(station, evidenceId), Buffer.from(outbox.manifest(evidenceId)), way)
+  await send('manifest', manifestTopic(station, evidenceId), Buffer.from(outbox.manifest(evidenceId)), way)
 }
 
-async function send(topic: string, payload: Buffer, { connection, wire }: Way): Promise<void> {
-  wire.unacknowledged += 1
+async function send(
+  message: 'manifest' | 'chunk',
+  topic: string,
+  payload: Buffer,
+  { connection, wire }: Way,
+): Promise<void> {
+  wire.sent()
   await connection.publish(topic, payload, { expirySeconds: MESSAGE_EXPIRY_SECONDS })
-  wire.unacknowledged -= 1
+  wire.acknowledged(message)
 }
 
 /** Sends the chunks, the last one when the evidence has its turn: the city stores what it has all of. */
@@ -91,12 +96,11 @@ async function sendChunks(
   missing: readonly number[],
   way: Way,
 ): Promise<void> {
-  const { outbox, station, place, wire, signal } = way
+  const { outbox, station, place, signal } = way
   const sendChunk = async (index: number): Promise<void> => {
     signal.throwIfAborted()
     const chunk = Buffer.from(outbox.chunk(evidenceId, index))
-    await send(chunkTopic(station, evidenceId, index), chunk, way)
-    wire.chunks += 1
+    await send('chunk', chunkTopic(station, evidenceId, index), chunk, way)
     place.progressed()
   }
   const indexes = missing.filter((index) => index < chunkCount)

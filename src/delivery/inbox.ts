@@ -31,7 +31,14 @@ interface Tried {
   entry: OutboxEntry
   readonly beganAt: number
   isAside: boolean
+  /** It has its place in the order back, and was not tried since. */
+  isBack: boolean
+  /** How often it was left unanswered after that. */
+  vainReturns: number
 }
+
+/** Evidence that was left unanswered so often when the city was back is why itself: the others wait for it no more. */
+const MAX_VAIN_RETURNS = 3
 
 /** Creates the inbox of one outbox. */
 export function createInbox(deps: {
@@ -70,8 +77,14 @@ export function createInbox(deps: {
     heardAt = performance.now()
     if (!isSilent) return false
     isSilent = false
-    if (outbox.backInOrder('ERR_RECEIPT_MISSING') === 0) return false
-    for (const each of tried.values()) each.isAside = false
+    const aside = [...tried.values()].filter(({ isAside }) => isAside)
+    const givenUp = new Set(aside.filter(({ vainReturns }) => vainReturns >= MAX_VAIN_RETURNS))
+    const ids = [...givenUp].map(({ entry }) => entry.evidenceId)
+    if (outbox.backInOrder('ERR_RECEIPT_MISSING', ids) === 0) return false
+    for (const each of aside.filter((one) => !givenUp.has(one))) {
+      each.isAside = false
+      each.isBack = true
+    }
     deps.cityIsBack()
     return true
   }
@@ -106,7 +119,8 @@ export function createInbox(deps: {
     },
     open(entry, mailbox) {
       const { evidenceId } = entry
-      tried.set(evidenceId, { entry, beganAt: performance.now(), isAside: false })
+      const { isBack = false, vainReturns = 0 } = tried.get(evidenceId) ?? {}
+      tried.set(evidenceId, { entry, beganAt: performance.now(), isAside: false, isBack, vainReturns })
       mailboxes.set(evidenceId, mailbox)
       const request = requests.get(evidenceId)
       requests.delete(evidenceId)
@@ -121,6 +135,8 @@ export function createInbox(deps: {
       if (!last) return
       last.entry = { ...entry, attempts: entry.attempts + 1 }
       last.isAside = true
+      if (last.isBack) last.vainReturns += 1
+      last.isBack = false
       if (heardAt < last.beganAt) isSilent = true
     },
     askedFor: () =>

@@ -22,7 +22,7 @@ const SIDE_LANES = 2
 const MAX_SILENT_TRIES = 3
 /** Connections that may break while only this evidence is on its way and gets nowhere, before it is believed to be why. */
 const MAX_BREAKS = 3
-/** For this share of what others wait for one that gets nowhere, a suspect goes alone. */
+/** For this share of what others wait for one that gets nowhere, a suspect of a break goes alone. */
 const ALONE_SHARE = 0.1
 
 /** What the broker ends the connection for, and with it everything that is under way. */
@@ -58,7 +58,8 @@ export function createRounds(deps: {
   let lastErrorCode: string | undefined
   let alarm = Promise.withResolvers<undefined>()
   let recall = new AbortController()
-  const blame = createBlame(ALONE_SHARE * timing.patienceMs)
+  const aloneMs = ALONE_SHARE * timing.patienceMs
+  const blame = createBlame(aloneMs)
   /** Evidence that cost a connection at its last try, and when one that had been set aside did: the others must get somewhere first. */
   const costly = new Set<string>()
   let costAt = -Infinity
@@ -144,8 +145,8 @@ export function createRounds(deps: {
         await untilAborted(signal)
         return false
       }
-      // What still lies on the wire shares the blame for the end that is coming.
-      if (!COSTLY.includes(error.code)) blame.close(wire)
+      if (COSTLY.includes(error.code)) blame.isKnown()
+      else blame.close(wire)
       return error.code !== 'ERR_EVIDENCE_UNKNOWN' && note(entry, place, error)
     } finally {
       inbox.close(entry)
@@ -202,7 +203,7 @@ export function createRounds(deps: {
         // What is in front of a suspect goes alone, too: the order stays.
         const goesAlone = next.some(({ evidenceId }) => blame.isSuspect(evidenceId))
         for (const entry of next.slice(0, goesAlone ? 1 : LANES - lanes.size)) {
-          if (goesAlone) aloneUntil = performance.now() + blame.aloneMs(entry.evidenceId)
+          if (goesAlone) aloneUntil = performance.now() + aloneMs
           start(entry, line.join(entry.sequence), lanes)
         }
         return goesAlone

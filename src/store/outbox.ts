@@ -47,8 +47,8 @@ export interface Outbox {
     evidenceId: string,
     attempt: { readonly at: EpochMs; readonly nextAt: EpochMs; readonly errorCode: string },
   ): void
-  /** Gives what was set aside with this code its place in the order back. Returns how many. */
-  backInOrder(errorCode: string): number
+  /** Gives what was set aside with this code its place in the order back, but for evidence with these ids. Returns how many. */
+  backInOrder(errorCode: string, but?: readonly string[]): number
   /**
    * Acts on a receipt whose signature was checked. `stored` and `duplicate` delete the evidence and leave a tombstone, or only take
    * it from the outbox where a legal hold is on it; anything else deletes nothing.
@@ -101,8 +101,9 @@ export function outboxOf(
     `${entries} WHERE due_at > last_attempt_at AND (due_at <= :now OR last_attempt_at > :now)
       AND last_error NOT IN (SELECT value FROM json_each(:but)) ORDER BY due_at LIMIT :limit`,
   )
-  const backInOrder = db.prepare<[string]>(
-    'UPDATE outbox SET due_at = last_attempt_at WHERE due_at > last_attempt_at AND last_error = ?',
+  const backInOrder = db.prepare<[string, string]>(
+    `UPDATE outbox SET due_at = last_attempt_at WHERE due_at > last_attempt_at AND last_error = ?
+     AND sequence NOT IN (SELECT sequence FROM evidence WHERE evidence_id IN (SELECT value FROM json_each(?)))`,
   )
   const located = db.prepare<[string], Located>(
     `SELECT sequence, evidence_id AS evidenceId, ciphertext_bytes AS bytes, chunk_count AS chunks, day_key_id AS dayKeyId, wrapped
@@ -192,7 +193,8 @@ export function outboxOf(
       transact(db, () => attempt.run(Math.trunc(at), Math.trunc(nextAt), errorCode, evidenceId))
     },
 
-    backInOrder: (errorCode) => transact(db, () => backInOrder.run(errorCode).changes),
+    backInOrder: (errorCode, but = []) =>
+      transact(db, () => backInOrder.run(errorCode, JSON.stringify(but)).changes),
 
     settle(receipt, at) {
       if (receipt.deviceId !== deviceId) {

@@ -1,79 +1,94 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { createBlame } from '../../src/delivery/blame.ts'
+import { createBlame, type Wire } from '../../src/delivery/blame.ts'
 
 const BREAKS = 3
+const SOON_MS = 100
 
-/** Some evidence of which each has one message on its way over a new connection. */
-function sent(blame: ReturnType<typeof createBlame>, ids: readonly string[]) {
+type Blame = ReturnType<typeof createBlame>
+
+/** What has just been sent over a new connection: one message each. */
+function sent(blame: Blame, ids: readonly string[]): { readonly id: string; readonly wire: Wire }[] {
   blame.begin()
-  return ids.map((id) => {
-    const wire = blame.open()
-    wire.unacknowledged = 1
-    return { id, wire }
-  })
+  return ids.map((id) => sendOne(blame, id))
 }
 
-await t.test(
-  'evidence with which the connection breaks again and again while it is alone is why',
-  async (t) => {
-    const blame = createBlame(100)
-    const judged = [1, 2, 3].map(() =>
-      sent(blame, ['a']).map(({ id, wire }) => blame.isWhy(id, wire, BREAKS)),
-    )
-    t.same(judged.flat(), [false, false, true])
-  },
-)
+function sendOne(blame: Blame, id: string): { readonly id: string; readonly wire: Wire } {
+  const wire = blame.open()
+  wire.sent()
+  return { id, wire }
+}
 
-await t.test(
-  'several on their way are suspects, and none of them is why, however often it breaks',
-  async (t) => {
-    const blame = createBlame(100)
-    for (let times = 0; times < 5; times++)
-      for (const { id, wire } of sent(blame, ['a', 'b'])) t.notOk(blame.isWhy(id, wire, BREAKS))
-    t.ok(blame.isSuspect('a') && blame.isSuspect('b'))
-  },
-)
+/** Whom the broken connection is believed to be the fault of. */
+const blamed = (blame: Blame, tries: ReturnType<typeof sent>): string[] =>
+  tries.filter(({ id, wire }) => blame.isWhy(id, wire, BREAKS)).map(({ id }) => id)
 
-await t.test('a suspect goes alone for longer each time', async (t) => {
-  const blame = createBlame(100)
-  const times = [1, 2, 3].map(() => {
-    for (const { id, wire } of sent(blame, ['a', 'b'])) blame.isWhy(id, wire, BREAKS)
-    return blame.aloneMs('a')
-  })
-  t.same(times, [100, 200, 400])
-  t.equal(blame.aloneMs('somebody else'), 100)
+await t.test('evidence with which connections break again and again while it is alone is why', async (t) => {
+  const blame = createBlame(SOON_MS)
+  t.same(
+    [1, 2, 3].map(() => blamed(blame, sent(blame, ['a']))),
+    [[], [], ['a']],
+  )
+})
+
+await t.test('several that were just sent are suspects, and none of them is why', async (t) => {
+  const blame = createBlame(SOON_MS)
+  for (let times = 0; times < 2 * BREAKS; times++) t.same(blamed(blame, sent(blame, ['a', 'b'])), [])
+  t.ok(blame.isSuspect('a') && blame.isSuspect('b'))
+})
+
+await t.test('what the broker owes an answer for long is no reason to spare the one just sent', async (t) => {
+  const blame = createBlame(SOON_MS)
+  const judged: string[][] = []
+  for (let times = 0; times < BREAKS; times++) {
+    const silent = sent(blame, ['silent'])
+    await sleep(SOON_MS + 10)
+    judged.push(blamed(blame, [sendOne(blame, 'poison')]))
+    t.same(blamed(blame, silent), times === BREAKS - 1 ? ['silent'] : [], 'it counts for itself, too')
+  }
+  t.same(judged, [[], [], ['poison']])
+  t.notOk(blame.isSuspect('silent'))
+})
+
+await t.test('when it is known why the connection ends, what was just sent is spared', async (t) => {
+  const blame = createBlame(SOON_MS)
+  for (let times = 0; times < 2 * BREAKS; times++) {
+    const tries = sent(blame, ['a'])
+    blame.isKnown()
+    t.same(blamed(blame, tries), [])
+  }
+  t.notOk(blame.isSuspect('a'))
 })
 
 await t.test(
   'evidence that had nothing on its way, or of which a chunk got through, is no suspect',
   async (t) => {
-    const blame = createBlame(100)
+    const blame = createBlame(SOON_MS)
     const [idle, moving] = sent(blame, ['idle', 'moving'])
-    t.ok(idle && moving)
-    if (!idle || !moving) return
-    idle.wire.unacknowledged = 0
-    moving.wire.chunks = 1
-    for (const { id, wire } of [idle, moving]) t.notOk(blame.isWhy(id, wire, 1))
+    idle?.wire.acknowledged('manifest')
+    moving?.wire.acknowledged('chunk')
+    moving?.wire.sent()
+    for (const { id, wire } of [idle, moving].filter((one) => one !== undefined))
+      t.notOk(blame.isWhy(id, wire, 1), id)
     t.notOk(blame.isSuspect('idle') || blame.isSuspect('moving'))
   },
 )
 
-await t.test('what ended before the connection did shares no blame', async (t) => {
-  const blame = createBlame(100)
+await t.test('what ended before the connection did is not on its way any more', async (t) => {
+  const blame = createBlame(SOON_MS)
+  const judged: string[][] = []
   for (let times = 0; times < BREAKS; times++) {
-    const [ended, alone] = sent(blame, ['ended', 'alone'])
-    if (!ended || !alone) return
-    blame.close(ended.wire)
-    t.equal(blame.isWhy(alone.id, alone.wire, BREAKS), times === BREAKS - 1)
+    const [ended, ...alone] = sent(blame, ['ended', 'alone'])
+    if (ended) blame.close(ended.wire)
+    judged.push(blamed(blame, alone))
   }
+  t.same(judged, [[], [], ['alone']])
 })
 
 await t.test('once it got through, nothing is held against it', async (t) => {
-  const blame = createBlame(100)
-  for (const { id, wire } of sent(blame, ['a', 'b'])) blame.isWhy(id, wire, BREAKS)
-  for (let times = 0; times < BREAKS - 1; times++)
-    for (const { id, wire } of sent(blame, ['a'])) blame.isWhy(id, wire, BREAKS)
+  const blame = createBlame(SOON_MS)
+  for (let times = 1; times < BREAKS; times++) blamed(blame, sent(blame, ['a']))
   blame.clear('a')
   t.notOk(blame.isSuspect('a'))
-  for (const { id, wire } of sent(blame, ['a'])) t.notOk(blame.isWhy(id, wire, BREAKS))
+  t.same(blamed(blame, sent(blame, ['a'])), [])
 })

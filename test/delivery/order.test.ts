@@ -105,6 +105,45 @@ await t.test('what the city left unanswered while it was away goes before what c
 })
 
 await t.test(
+  'evidence that the city alone leaves unanswered has its place back a few times only',
+  async (t) => {
+    const silent: string[] = []
+    const connect: ConnectBroker = async (options, signal) => {
+      const connection = await connectBroker(options, signal)
+      return {
+        ...connection,
+        // The broker takes it, and nobody hears of it.
+        publish: async (...message) =>
+          silent.some((id) => message[0].includes(id)) ? undefined : connection.publish(...message),
+        [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+      }
+    }
+    await using street = await setUpStreet(t.testdir(), { connect })
+    for (let index = 0; index < 5; index++) silent.push((await street.commit(300)).evidenceId)
+    street.startCity()
+    const { forwarder } = street.startBox({
+      answerMs: 100,
+      patienceMs: 200,
+      retry: { firstMs: 60_000, mostMs: 60_000 },
+    })
+    const areAside = (): boolean => street.store.inventory.setAside()[0]?.count === silent.length
+    for (let good = 1; good <= 6; good++) {
+      await until('the city leaves them unanswered', areAside)
+      await street.commit(300)
+      forwarder.wake()
+      await until('another one is there', () => street.stored.length === good)
+    }
+    const triedInOrder = (id: string): number =>
+      street.log.lines.filter(
+        ({ message, fields }) => message === 'evidence was set aside' && fields?.evidenceId === id,
+      ).length
+    const times = silent.map(triedInOrder)
+    t.ok(Math.max(...times) <= 4, `set aside at first and after three returns: ${times.join(', ')}`)
+    t.ok(Math.min(...times) > 1, 'the city might have been away')
+  },
+)
+
+await t.test(
   'evidence at which the broker hangs up is set aside with a code, and the others flow',
   async (t) => {
     let poison = 'nothing yet'

@@ -145,7 +145,8 @@ await t.test('the outbox gives what is due in the order of storing, with every b
   t.same(aside(4000), [first.evidenceId], 'nothing waits for a clock that went back')
 
   t.equal(store.outbox.backInOrder('ERR_OTHER'), 0)
-  t.equal(store.outbox.backInOrder('ERR_BROKER'), 1)
+  t.equal(store.outbox.backInOrder('ERR_BROKER', [first.evidenceId]), 0)
+  t.equal(store.outbox.backInOrder('ERR_BROKER', [second.evidenceId]), 1)
   t.same(ids(), inOrder, 'it has its place back')
   store.outbox.recordAttempt(second.evidenceId, { at: 6000, nextAt: 6000, errorCode: 'ERR_BROKER' })
   t.same(ids(), inOrder, 'who is to be tried again at once keeps its place')
