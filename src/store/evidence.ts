@@ -87,7 +87,7 @@ export function evidenceShelf(
   return {
     commit({ evidenceId, manifest, ciphertextSha256, chunks }, about) {
       const at = Math.trunc(about.at)
-      const cover = layer.begin(evidenceId, at)
+      using cover = layer.begin(evidenceId, at)
       // What the one before has left to be done, if it came just now.
       shortenLog(db)
       const store = (): 'stored' | 'already' => {

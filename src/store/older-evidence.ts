@@ -81,7 +81,7 @@ export function olderEvidenceOf(
       for (;;) {
         const evidence = query(() => next.get(passedOver))
         if (!evidence) return false
-        const cover = layer.begin(evidence.evidenceId, at)
+        using cover = layer.begin(evidence.evidenceId, at)
         try {
           transact(db, () => move(evidence, cover))
           return true

@@ -31,8 +31,8 @@ export interface OuterLayer {
   moveHeld(at: EpochMs): void
 }
 
-/** What covers one evidence. */
-export interface Cover {
+/** What covers one evidence. Its key is wiped when it is disposed of. */
+export interface Cover extends Disposable {
   readonly dayKeyId: string
   readonly wrapped: Buffer
   /** Encrypts and authenticates the chunk with this index, or the manifest. */
@@ -89,6 +89,7 @@ export function outerLayerOf(db: StoreDatabase, dayKeys: DayKeys): OuterLayer {
         dayKeyId: day.id,
         wrapped: wrapKey(key, day.key, evidenceId),
         seal: (bytes, index) => sealWith(key, index, bytes),
+        [Symbol.dispose]: () => void key.fill(0),
       }
     },
 
