@@ -17,8 +17,10 @@ MIN_HEIGHT = 5.0  # pixels; smaller objects are neither asked for nor forbidden
 MIN_VISIBLE = 0.35  # share of an object within its tile from which it is asked for
 # How often what a tile shows comes to lie at its edge or over it, and is squeezed as if seen from aside: plates that are hardly
 # wider than high stay open four times as often as others, and such as an edge cuts more than twice.
-AT_EDGE, ASIDE = 0.15, 0.35
-SQUEEZE = (0.45, 0.95)  # of the width
+AT_EDGE, ASIDE = 0.15, 0.5
+SQUEEZE = (0.3, 0.95)  # of the width
+# Of what is seen from aside, the horizontal lines slope and the upright ones do not.
+SLOPE = 0.25
 
 
 def make_sample(
@@ -86,10 +88,10 @@ def place(picture: Picture, width: int, height: int, scale: float, dice: random.
     ]
     angle = math.radians(dice.uniform(-25, 25) if dice.random() < 0.55 else dice.gauss(0, 4))
     stretch = math.exp(dice.gauss(0, 0.08))
-    squeeze = dice.uniform(*SQUEEZE) if dice.random() < ASIDE else 1.0
+    squeeze, slope = (dice.uniform(*SQUEEZE), dice.gauss(0, SLOPE)) if dice.random() < ASIDE else (1.0, 0.0)
     cos, sin = math.cos(angle), math.sin(angle)
     shear = dice.gauss(0, 0.10)
-    turn = np.array([[cos, -sin + shear, 0], [sin, cos, 0], [0, 0, 1]])
+    turn = np.array([[cos, -sin + shear, 0], [sin + slope, cos, 0], [0, 0, 1]])
     tilt = np.eye(3)
     tilt[2, :2] = dice.gauss(0, 0.08) / width, dice.gauss(0, 0.08) / height
     size = np.diag([scale * stretch * squeeze * mirror, scale / stretch * upside_down, 1])

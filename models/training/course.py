@@ -67,8 +67,8 @@ def options(description: str, *, steps: int, batch: int, rate: float) -> argpars
 
 
 def decayed(network: torch.nn.Module) -> list[dict]:
-    """Weights of convolutions and matrices are pulled to zero, biases and batch norms are not."""
-    parameters = list(network.parameters())
+    """What learns, in two groups: weights of convolutions and matrices are pulled to zero, biases and batch norms are not."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": 0.02},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

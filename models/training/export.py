@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from blocks import fold, load, write_onnx
+from fine import FineNet
 from network import GROUPS, PIXEL_SCALE, PlateFaceNet, cell_centres, decode
 
 
@@ -14,12 +15,13 @@ class Exported(nn.Module):
     height, and for plates four corners x, y clockwise from the top left, all in pixels of the input.
     """
 
-    def __init__(self, network: PlateFaceNet):
+    def __init__(self, network: PlateFaceNet | FineNet):
         super().__init__()
         self.network = network.eval()
-        fold(network)
-        # The first convolution takes pixels as they are.
-        network.stem[0].weight.data *= PIXEL_SCALE
+        if isinstance(network, PlateFaceNet):
+            fold(network)
+            # The first convolution takes pixels as they are.
+            network.stem[0].weight.data *= PIXEL_SCALE
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         raw = self.network(image.float())
@@ -27,7 +29,7 @@ class Exported(nn.Module):
         return tuple(decode(raw[group], centres, strides)[0].transpose(0, 1) for group in GROUPS)
 
 
-def export(network: PlateFaceNet, path: str) -> None:
+def export(network: PlateFaceNet | FineNet, path: str) -> None:
     image = torch.zeros(1, 3, 96, 128, dtype=torch.uint8)
     axes = {"image": {2: "height", 3: "width"}, **{group: {0: "cells"} for group in GROUPS}}
     write_onnx(Exported(network), image, path, ("image", list(GROUPS)), axes)
@@ -37,8 +39,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint")
     parser.add_argument("onnx")
+    parser.add_argument("--fine", action="store_true", help="the checkpoint is of the fine network")
     args = parser.parse_args()
-    network = PlateFaceNet()
+    network = FineNet() if args.fine else PlateFaceNet()
     load(network, torch.load(args.checkpoint, map_location="cpu")["average"])
     export(network, args.onnx)
 

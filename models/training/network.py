@@ -18,6 +18,13 @@ PIXEL_SCALE = 1 / 128
 MIN_LOG_SIZE, MAX_LOG_SIZE = -4.0, 5.0
 
 
+def begin_as_background(out: nn.Conv2d) -> None:
+    """Gives a head's last convolution its first weights: nearly every cell is background."""
+    nn.init.normal_(out.weight, std=0.01)
+    nn.init.zeros_(out.bias)
+    nn.init.constant_(out.bias[:1], -4.6)  # a score of 0.01
+
+
 class Head(nn.Module):
     """One group's branch at one level: a convolution, then score, box and corners for each cell."""
 
@@ -25,9 +32,7 @@ class Head(nn.Module):
         super().__init__()
         self.mix = Conv(inputs, width)
         self.out = nn.Conv2d(width, columns, 1)
-        nn.init.normal_(self.out.weight, std=0.01)
-        nn.init.zeros_(self.out.bias)
-        nn.init.constant_(self.out.bias[:1], -4.6)  # a score of 0.01: nearly every cell is background
+        begin_as_background(self.out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.out(self.mix(x))
@@ -39,6 +44,8 @@ class PlateFaceNet(nn.Module):
     [B, columns, N], N = cells of strides 8, 16 and 32: score logit, centre x and y as offsets from the cell's centre in
     strides, logarithm of width and height in strides, corners as offsets from the cell's centre in strides.
     """
+
+    pixel_scale = PIXEL_SCALE
 
     def __init__(self):
         super().__init__()

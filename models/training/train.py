@@ -1,6 +1,7 @@
 """
 Trains the network: `python train.py --out FOLDER`; `--resume` goes on from the folder's last checkpoint. `--from ONNX` starts from
-an exported network instead of random weights; it has to be said again with `--resume`.
+an exported network instead of random weights, `--fine ONNX` trains the fine network from the public YOLOX-nano; both have to be said
+again with `--resume`.
 """
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import torch
 from augment import make_sample
 from course import Course, decayed, left_out, options
 from data import GROUPS, Drawer, load_pictures, load_rendered
+from fine import FineNet
 from loss import Known, group_loss
-from network import PIXEL_SCALE, PlateFaceNet, cell_centres
+from network import PlateFaceNet, cell_centres
 from shipped import load_shipped
 from synthetic_plates import draw_many
 
@@ -33,11 +35,12 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=384)
     parser.add_argument("--threads", type=int, default=2, help="fewer wait less for each other on a busy machine")
     parser.add_argument("--from", dest="start", type=Path, help="float32 network from export.py")
+    parser.add_argument("--fine", type=Path, help="yolox_nano.onnx")
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
-    network = PlateFaceNet()
+    network = FineNet(args.fine) if args.fine else PlateFaceNet()
     if args.start:
         load_shipped(network, args.start)
     course = Course(network, decayed(network), args, warm_up=200, average=0.998, largest=10.0)
@@ -49,7 +52,7 @@ def main() -> None:
     plates = draw_many(DRAWN_PLATES, args.seed)
     centres, strides = cell_centres(args.side, args.side)
     for step, (planes, known) in course.batches(lambda dice: make_sample(drawer, plates, args.side, dice), collate):
-        pixels = (planes.float() * PIXEL_SCALE).to(memory_format=torch.channels_last)
+        pixels = (planes.float() * network.pixel_scale).to(memory_format=torch.channels_last)
         with course.computing():
             raw = network(pixels)
         parts = {}

@@ -113,15 +113,18 @@ class VehicleNet(nn.Module):
         """Strides 2 and 4: what the public weights know of edges and colours stays as it is."""
         return self.dark2(F.silu(self.stem(pixels)))
 
-    def late(self, x: torch.Tensor) -> torch.Tensor:
+    def levels(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The pyramid's three levels, from what `early` gives."""
         level3 = self.dark3(x)
         level4 = self.dark4(level3)
         lateral5 = self.lateral5(self.dark5(level4))
         lateral4 = self.lateral4(self.down4(torch.cat([double(lateral5), level4], 1)))
         out3 = self.down3(torch.cat([double(lateral4), level3], 1))
         out4 = self.up4(torch.cat([self.step3(out3), lateral4], 1))
-        out5 = self.up5(torch.cat([self.step4(out4), lateral5], 1))
-        return torch.cat([head(x) for head, x in zip(self.heads, (out3, out4, out5))], 2)
+        return [out3, out4, self.up5(torch.cat([self.step4(out4), lateral5], 1))]
+
+    def late(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([head(x) for head, x in zip(self.heads, self.levels(x))], 2)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         return self.late(self.early(pixels))
