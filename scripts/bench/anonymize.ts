@@ -6,7 +6,7 @@ import { anonymize } from '../../src/anonymize/anonymize.ts'
 import { searchVideo } from '../../src/anonymize/search-video.ts'
 import { decodeVideo, probeVideo } from '../../src/anonymize/video-input.ts'
 import { loadModelSource } from '../../src/models/source.ts'
-import type { Detectors } from '../../src/privacy/search.ts'
+import type { Detectors, RegionFinder } from '../../src/privacy/search.ts'
 import { openEvidenceNetworks } from '../../src/vision/evidence-networks.ts'
 import { BUILT_IN_CLIP } from '../demo/camera.ts'
 import { line } from './line.ts'
@@ -53,7 +53,7 @@ try {
 }
 
 /** The same networks, with a clock. */
-function timed({ objects, regions }: Detectors, sum: { wall: number; cpu: number }): Detectors {
+function timed({ objects, regions, fineRegions }: Detectors, sum: { wall: number; cpu: number }): Detectors {
   const measure = async <T>(act: () => Promise<T>): Promise<T> => {
     const before = { wall: performance.now(), cpu: cpuSeconds() }
     const result = await act()
@@ -61,11 +61,13 @@ function timed({ objects, regions }: Detectors, sum: { wall: number; cpu: number
     sum.cpu += cpuSeconds() - before.cpu
     return result
   }
+  const timedFinder = (finder: RegionFinder): RegionFinder => ({
+    detect: (...look) => measure(() => finder.detect(...look)),
+  })
   return {
     objects: { detectIn: (frame, part) => measure(() => objects.detectIn(frame, part)) },
-    regions: {
-      detect: (frame, part, scale, minScores) => measure(() => regions.detect(frame, part, scale, minScores)),
-    },
+    regions: timedFinder(regions),
+    fineRegions: timedFinder(fineRegions),
   }
 }
 

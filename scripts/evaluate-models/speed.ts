@@ -54,6 +54,7 @@ const groups = {
   ],
   'ours, as the product runs them': [await timed(ours, 'objects', ANALYSIS_SIDE), regions],
   'ours, vehicles in all pixels, too': [await timed(ours, 'objects'), regions],
+  'ours, for pictures that stand alone': [await timed(ours, 'objects'), await timed(ours, 'regions-fine')],
 }
 for (let run = 0; run < RUNS; run++) {
   for (const network of new Set(Object.values(groups).flat())) {

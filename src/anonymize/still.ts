@@ -105,7 +105,7 @@ async function searchAgain(
 ): Promise<readonly FoundRegion[]> {
   const { frame } = await decodePicture(bytes)
   const kept = offenderPlate ? [offenderPlate.box] : []
-  const leaks = await findLeaks(frame, regions, kept, networks.detectors, (picture, plate) =>
+  const leaks = await findLeaks(frame, regions, kept, networks.detectors.fineRegions, (picture, plate) =>
     readPlate(picture, plate, networks.plateText),
   )
   await release(frame.planes)

@@ -191,8 +191,12 @@ async function searchAgain(
     const wanted = toVerify.get(frame.sequence)
     if (!wanted) throw unchecked('a frame that was not written')
     checked++
-    const found = await findLeaks(frame, wanted.hidden, wanted.kept, networks.detectors, (picture, plate) =>
-      readPlate(picture, plate, networks.plateText),
+    const found = await findLeaks(
+      frame,
+      wanted.hidden,
+      wanted.kept,
+      networks.detectors.regions,
+      (picture, plate) => readPlate(picture, plate, networks.plateText),
     )
     if (found.length > 0) leaks.set(frame.sequence, found)
   }

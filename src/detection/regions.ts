@@ -29,12 +29,16 @@ export interface RegionDetector {
 }
 
 /**
- * Loads the network of the role `regions`.
+ * Loads the network of a role.
  *
  * @throws ERR_MODEL_MISSING, ERR_MODEL_HASH, ERR_MODEL_SHAPE, ERR_MODEL_MANIFEST
  */
-export async function openRegionDetector(source: ModelSource, threads: 1 | 2 = 1): Promise<RegionDetector> {
-  const entry = findModel(source.manifest, 'regions')
+export async function openRegionDetector(
+  source: ModelSource,
+  role: 'regions' | 'regions-fine',
+  threads: 1 | 2 = 1,
+): Promise<RegionDetector> {
+  const entry = findModel(source.manifest, role)
   requireStages(entry, 'scaled-planes', 'region-rows')
   const session = await openSession(entry, source.directory, threads)
   const planes = createPlanes(entry.input)
@@ -52,7 +56,7 @@ export async function openRegionDetector(source: ModelSource, threads: 1 | 2 = 1
         if (rows?.length !== columns * cellsOf(width, height)) {
           throw new RoadveilError(
             'ERR_DETECTION_FAILED',
-            `regions: the network's rows for each ${kind} are incomplete`,
+            `${role}: the network's rows for each ${kind} are incomplete`,
           )
         }
         return suppressToExtents(decodeRows(rows, columns, minScores[kind]), MAX_OVERLAP).map(

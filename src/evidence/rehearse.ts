@@ -60,7 +60,7 @@ export async function rehearseFrames(
     const kept = plan.offenderPlate ? [plan.offenderPlate.box] : []
     const read = (picture: RawFrame, plate: Parameters<typeof readPlate>[1]) =>
       readPlate(picture, plate, plateText)
-    const found = await findLeaks(hidden, plan.regions, kept, detectors, read, SUSPECTED)
+    const found = await findLeaks(hidden, plan.regions, kept, detectors.regions, read, SUSPECTED)
     if (found.length > 0) leaks.set(number, found)
   }
   return spread(leaks, all)

@@ -41,7 +41,7 @@ export async function verifyRendering(
     const plan = frames[number]?.plan
     if (!plan) throw unchecked('a frame that was never planned')
     const kept = plan.offenderPlate ? [plan.offenderPlate.box] : []
-    const found = await findLeaks(picture, plan.regions, kept, deps.detectors, (frame, plate) =>
+    const found = await findLeaks(picture, plan.regions, kept, deps.detectors.regions, (frame, plate) =>
       readPlate(frame, plate, deps.plateText),
     )
     checkedFrames++

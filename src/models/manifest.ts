@@ -3,8 +3,11 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { RoadveilError } from '../errors.ts'
 
-/** What the product's networks are for; `regions` finds plates and faces in one pass. */
-export const MODEL_ROLES = ['objects', 'regions', 'plate-text'] as const
+/**
+ * What the product's networks are for; `regions` finds plates and faces in one pass, and `regions-fine` finds more of them in three
+ * times as long: for pictures that stand alone.
+ */
+export const MODEL_ROLES = ['objects', 'regions', 'regions-fine', 'plate-text'] as const
 /** What public networks are for that only ours are compared with; `plates-small` is the faster, coarser twin of `plates`. */
 const PUBLIC_ROLES = ['faces', 'plates', 'plates-small'] as const
 export type ModelRole = (typeof MODEL_ROLES | typeof PUBLIC_ROLES)[number]

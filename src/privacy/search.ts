@@ -11,15 +11,19 @@ import { FULL_WIDTH, OVERVIEW_WIDTH, closerLooks, doubleLooks, fullLook, pixels,
 /** The networks that search full-size frames, as detection/ makes them. */
 export interface Detectors {
   readonly objects: { detectIn(frame: RawFrame, part: PixelBox): Promise<Detection[]> }
-  /** Plates and faces, in a part of a frame at `scale` times its size. */
-  readonly regions: {
-    detect(
-      frame: RawFrame,
-      part: PixelBox,
-      scale: number,
-      minScores: { readonly plate: number; readonly face: number },
-    ): Promise<FoundRegion[]>
-  }
+  readonly regions: RegionFinder
+  /** Finds more, in three times as long. */
+  readonly fineRegions: RegionFinder
+}
+
+/** Finds plates and faces, in a part of a frame at `scale` times its size. */
+export interface RegionFinder {
+  detect(
+    frame: RawFrame,
+    part: PixelBox,
+    scale: number,
+    minScores: { readonly plate: number; readonly face: number },
+  ): Promise<FoundRegion[]>
 }
 
 const MIN_OBJECT_SCORE = 0.3
@@ -61,8 +65,8 @@ export async function searchFrame(
           (isCut(found.box, part) ? cut : objects).push(found)
     }
     const sure = mergeObjects(objects, cut)
-    const look: LookAt = (picture, part, scale) =>
-      detectors.regions.detect(picture, part, scale, looks.minScores)
+    const finder = looks.areFine ? detectors.fineRegions : detectors.regions
+    const look: LookAt = (picture, part, scale) => finder.detect(picture, part, scale, looks.minScores)
     const regions: FoundRegion[] = []
     for (const size of looks.whole) {
       if (size === 'half')

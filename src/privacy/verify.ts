@@ -5,7 +5,7 @@ import { RoadveilError } from '../errors.ts'
 import type { FoundRegion } from './findings.ts'
 import { halveBelow } from './halve.ts'
 import { mirror } from './mirror.ts'
-import type { Detectors } from './search.ts'
+import type { RegionFinder } from './search.ts'
 
 /** Reads a plate, or gives undefined where it is too small. */
 export type PlateReader = (
@@ -37,6 +37,7 @@ const SAME_PLATE_OVERLAP = 0.25
  *
  * @param hidden what was hidden in it
  * @param kept plates that stay readable on purpose
+ * @param regions the network that the picture was searched with
  * @param sure scores from which on something counts as left, whether it can be read or not
  * @returns what is left to be hidden, in 0-1 of the picture
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when a network fails
@@ -45,7 +46,7 @@ export async function findLeaks(
   frame: RawFrame,
   hidden: readonly Pick<Region, 'box'>[],
   kept: readonly Box[],
-  detectors: Pick<Detectors, 'regions'>,
+  regions: RegionFinder,
   read: PlateReader,
   sure: { readonly plate: number; readonly face: number } = SURE,
 ): Promise<FoundRegion[]> {
@@ -55,7 +56,7 @@ export async function findLeaks(
     const scale = longer < SMALL_SIDE ? SMALL_SCALE : Math.min(1, VERIFIED_SIDE / longer)
     const whole = { x: 0, y: 0, w: seen.width, h: seen.height }
     const minScores = { plate: DOUBTED_PLATE, face: sure.face }
-    const found = await detectors.regions.detect(seen, whole, scale, minScores)
+    const found = await regions.detect(seen, whole, scale, minScores)
     const leaks: FoundRegion[] = []
     for (const { kind, box: mirrored, score } of found) {
       const box = { ...mirrored, x: 1 - mirrored.x - mirrored.w }

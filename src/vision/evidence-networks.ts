@@ -13,7 +13,8 @@ export async function openEvidenceNetworks(models: ModelSource): Promise<Evidenc
   return {
     detectors: {
       objects: await openObjectDetector(models, 2),
-      regions: await openRegionDetector(models, 2),
+      regions: await openRegionDetector(models, 'regions', 2),
+      fineRegions: await openRegionDetector(models, 'regions-fine', 2),
     },
     plateText: await openPlateTextNetwork(models),
   }

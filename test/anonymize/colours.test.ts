@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import t from 'tap'
-import type { Detectors } from '../../src/privacy/search.ts'
 import { ffmpeg, run } from './files.ts'
+import { FINDING_NOTHING } from '../support/detectors.ts'
 
 const folder = t.testdir()
-const nothing: Detectors = { objects: { detectIn: async () => [] }, regions: { detect: async () => [] } }
 
 /** Ways in which cameras and phones code their colours. */
 const CODINGS: Readonly<Record<string, readonly string[]>> = {
@@ -32,7 +31,7 @@ await t.test('a video keeps its colours and its brightness, however they are cod
     return file
   })
   const out = join(folder, 'out')
-  t.same((await run(inputs, out, { detectors: nothing })).codes, {})
+  t.same((await run(inputs, out, { detectors: FINDING_NOTHING })).codes, {})
   for (const input of inputs) {
     const name = input.replace(/^.*\//, '')
     const [before, after] = [input, join(out, `${name}.mp4`)].map((file) =>

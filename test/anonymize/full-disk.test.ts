@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Detectors } from '../../src/privacy/search.ts'
 import { ffmpeg, halves, run } from './files.ts'
+import { detectorsOf } from '../support/detectors.ts'
 
 const folder = t.testdir({ in: {}, disk: {} })
 const disk = join(folder, 'disk')
@@ -31,10 +32,8 @@ const faces = Array.from({ length: 144 }, (_, i) => ({
   box: { x: 0.08 * (i % 12), y: 0.08 * Math.floor(i / 12), w: 0.02, h: 0.02 },
   score: 0.9,
 }))
-const finding = (found: typeof faces): Detectors => ({
-  objects: { detectIn: async () => [] },
-  regions: { detect: async (_, __, scale) => (scale === 1.5 ? [] : found) },
-})
+const finding = (found: typeof faces): Detectors =>
+  detectorsOf(async (_, __, scale) => (scale === 1.5 ? [] : found))
 const filesOf = (): string[] => readdirSync(disk, { recursive: true, encoding: 'utf8' }).sort()
 const skip = mounted ? false : 'a small file system cannot be mounted here'
 

@@ -7,7 +7,7 @@ import type { Region } from '../../src/domain/evidence.ts'
 import { type RawVideoFrame, rawVideoFrame } from '../../src/domain/frame.ts'
 import { type Box, coverage } from '../../src/domain/geometry.ts'
 import type { FramePlan } from '../../src/privacy/plan.ts'
-import type { Detectors } from '../../src/privacy/search.ts'
+import { FINDING_NOTHING, detectorsOf } from '../support/detectors.ts'
 
 const plate = (x: number): Region => ({
   ...{ kind: 'plate', source: 'detected', score: 0.9, box: { x, y: 0.5, w: 0.05, h: 0.02 } },
@@ -52,13 +52,12 @@ async function* framesAt(
       planes: new Uint8Array(64 * 64 * 1.5).map((_, at) => (patternOf(sequence) * (at >> 4)) % 251),
     })
 }
-const nothing: Detectors = { objects: { detectIn: async () => [] }, regions: { detect: async () => [] } }
 const ofFps = (fps: number) => ({
   fps,
   colours: { matrix: 'bt709', primaries: undefined, transfer: undefined, pixelAspect: 1 } as const,
 })
 const searchedTimes = async (times: readonly number[], fps: number): Promise<number[]> =>
-  (await Array.fromAsync(searchVideo(framesAt(times), ofFps(fps), nothing, undefined)))
+  (await Array.fromAsync(searchVideo(framesAt(times), ofFps(fps), FINDING_NOTHING, undefined)))
     .filter(({ findings }) => findings)
     .map(({ capturedAt }) => capturedAt)
 
@@ -79,15 +78,10 @@ await t.test(
   'a picture between others is searched with every look, and so are those beside it',
   async (t) => {
     const looked = new Map<number, number>()
-    const counting: Detectors = {
-      objects: { detectIn: async () => [] },
-      regions: {
-        async detect({ sequence }) {
-          looked.set(sequence, (looked.get(sequence) ?? 0) + 1)
-          return []
-        },
-      },
-    }
+    const counting = detectorsOf(async ({ sequence }) => {
+      looked.set(sequence, (looked.get(sequence) ?? 0) + 1)
+      return []
+    })
     const times = Array.from({ length: 12 }, (_, i) => i * 40)
     const frames = framesAt(times, (sequence) => (sequence === 5 ? 7 : 1))
     const seen = await Array.fromAsync(searchVideo(frames, ofFps(25), counting, undefined))

@@ -8,6 +8,7 @@ import type { FrameRecord, PixelPlace } from '../../src/anonymize/record.ts'
 import type { Detectors } from '../../src/privacy/search.ts'
 import { SCENE_FILE, truth, truthAt } from '../support/scene.ts'
 import { OPTIONS, ffmpeg, halves, networks, run } from './files.ts'
+import { detectorsOf } from '../support/detectors.ts'
 
 /** A part of the built-in scene with the offender's car and two others, at a time when its plate can be read. */
 const SECONDS = 10
@@ -141,8 +142,5 @@ await t.test('a box or a plate text is understood, and nothing else', async (t) 
 function finding(
   detect: (width: number, scale: number) => Awaited<ReturnType<Detectors['regions']['detect']>>,
 ): Detectors {
-  return {
-    objects: { detectIn: async () => [] },
-    regions: { detect: async (frame, _, scale) => detect(frame.width, scale) },
-  }
+  return detectorsOf(async (frame, _, scale) => detect(frame.width, scale))
 }

@@ -6,6 +6,7 @@ import { STYLES } from '../../src/privacy/redact.ts'
 import type { Detectors } from '../../src/privacy/search.ts'
 import { SCENE_FILE, hiddenShare, mustBeHidden, trueBox, truth } from '../support/scene.ts'
 import { damage, ffmpeg, frameTimes, probe, run } from './files.ts'
+import { detectorsOf } from '../support/detectors.ts'
 
 const folder = t.testdir()
 const FROM = 9
@@ -17,16 +18,11 @@ interface VideoReport {
 
 /** A network that finds a face at these places in the second search only, which sees it mirrored. */
 function seeing(x: () => number | undefined): Detectors {
-  return {
-    objects: { detectIn: async () => [] },
-    regions: {
-      async detect(_, __, scale) {
-        // The size at which it looks at small pictures.
-        const at = scale === 1.5 ? x() : undefined
-        return at === undefined ? [] : [{ kind: 'face', box: { x: at, y: 0.4, w: 0.1, h: 0.1 }, score: 0.9 }]
-      },
-    },
-  }
+  return detectorsOf(async (_, __, scale) => {
+    // The size at which it looks at small pictures.
+    const at = scale === 1.5 ? x() : undefined
+    return at === undefined ? [] : [{ kind: 'face', box: { x: at, y: 0.4, w: 0.1, h: 0.1 }, score: 0.9 }]
+  })
 }
 
 /** A second of the built-in scene, with everything around it that may tell more than its pictures. */

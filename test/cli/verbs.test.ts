@@ -176,6 +176,7 @@ await t.test('models list says that the networks of the release are whole', asyn
     models: [
       { role: 'objects', state: 'ok' },
       { role: 'regions', state: 'ok' },
+      { role: 'regions-fine', state: 'ok' },
       { role: 'plate-text', state: 'ok' },
     ],
   })

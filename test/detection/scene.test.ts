@@ -48,21 +48,23 @@ await t.test('a part that reaches outside the picture gives places in the full p
   await detector.close()
 })
 
-await t.test('faces that look at the camera and readable plates are found', async (t) => {
-  const detector = await openRegionDetector(await loadModelSource())
-  for (const seconds of LOOKS) {
-    const frame = fullFrame(SCENE_FILE, width, height, seconds)
-    const found = await detector.detect(frame, WHOLE, 1, { plate: 0.3, face: 0.3 })
-    for (const object of truthAt(seconds)) {
-      const { cls, visibility, inFrame, facing = 1, id, box } = object
-      if ((cls !== 'face' && cls !== 'plate') || visibility < 0.9 || inFrame < 0.95 || facing < 0.4) continue
-      if (box[3] < 10) continue
-      const match = found.find((other) => other.kind === cls && iou(other.box, trueBox(object)) > 0.3)
-      t.ok(match, `${id}, ${box[3]} pixels high, at ${seconds} s`)
-      if (!match?.corners) continue
-      const [a, b, c, d] = match.corners
-      t.ok(a.x < b.x && d.x < c.x && a.y < d.y && b.y < c.y, 'its corners go round from the top left')
+for (const role of ['regions', 'regions-fine'] as const)
+  await t.test(`faces that look at the camera and readable plates are found by ${role}`, async (t) => {
+    const detector = await openRegionDetector(await loadModelSource(), role)
+    for (const seconds of LOOKS) {
+      const frame = fullFrame(SCENE_FILE, width, height, seconds)
+      const found = await detector.detect(frame, WHOLE, 1, { plate: 0.3, face: 0.3 })
+      for (const object of truthAt(seconds)) {
+        const { cls, visibility, inFrame, facing = 1, id, box } = object
+        if ((cls !== 'face' && cls !== 'plate') || visibility < 0.9 || inFrame < 0.95 || facing < 0.4)
+          continue
+        if (box[3] < 10) continue
+        const match = found.find((other) => other.kind === cls && iou(other.box, trueBox(object)) > 0.3)
+        t.ok(match, `${id}, ${box[3]} pixels high, at ${seconds} s`)
+        if (!match?.corners) continue
+        const [a, b, c, d] = match.corners
+        t.ok(a.x < b.x && d.x < c.x && a.y < d.y && b.y < c.y, 'its corners go round from the top left')
+      }
     }
-  }
-  await detector.close()
-})
+    await detector.close()
+  })

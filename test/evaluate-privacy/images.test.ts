@@ -7,6 +7,7 @@ import { type Hider, PRODUCT, productHider, sourceOf } from '../../scripts/evalu
 import { evaluateImages, everyNth } from '../../scripts/evaluate-privacy/images.ts'
 import { linesOf } from '../../scripts/evaluate-privacy/print.ts'
 import { reportPage } from '../../scripts/evaluate-privacy/report.ts'
+import { detectorsOf } from '../support/detectors.ts'
 
 /** Two grey images of 160x120, with a plate that is labelled in each. */
 async function twoImages(folder: string): Promise<void> {
@@ -68,10 +69,7 @@ await t.test('no picture is kept where no report is wanted', async (t) => {
 function finding(place: () => Box): EvidenceDeps {
   const plateText = { alphabet: '_', padding: '_', slots: 1, width: 8, height: 8 }
   return {
-    detectors: {
-      objects: { detectIn: async () => [] },
-      regions: { detect: async () => [{ kind: 'plate', score: 0.9, box: place() }] },
-    },
+    detectors: detectorsOf(async () => [{ kind: 'plate', score: 0.9, box: place() }]),
     plateText: { ...plateText, run: async () => new Float32Array(1) },
   }
 }

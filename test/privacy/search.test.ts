@@ -4,6 +4,7 @@ import { rawFrame } from '../../src/domain/frame.ts'
 import { type Box, type PixelBox, iou } from '../../src/domain/geometry.ts'
 import { STILL_LOOKS, looksAt } from '../../src/privacy/looks.ts'
 import { type Detectors, searchFrame } from '../../src/privacy/search.ts'
+import { detectorsOf } from '../support/detectors.ts'
 
 function frame(width: number, height: number): ReturnType<typeof rawFrame> {
   const planes = new Uint8Array(width * height * 3)
@@ -16,15 +17,13 @@ function finding(found: {
   readonly face?: Box
   readonly looked?: PixelBox[]
 }): Detectors {
-  return {
-    objects: {
-      detectIn: async (_, part) => {
-        found.looked?.push(part)
-        return [...(found.objects ?? [])]
-      },
+  return detectorsOf(
+    async () => (found.face ? [{ kind: 'face', box: found.face, score: 0.9 }] : []),
+    async (_, part) => {
+      found.looked?.push(part)
+      return [...(found.objects ?? [])]
     },
-    regions: { detect: async () => (found.face ? [{ kind: 'face', box: found.face, score: 0.9 }] : []) },
-  }
+  )
 }
 
 await t.test('a rider and the bicycle are two, though they share a place', async (t) => {
@@ -49,19 +48,25 @@ await t.test('a box without a place means that the frame was not checked', async
   }
 })
 
+await t.test(
+  'a still is looked at by the network that finds more, a frame of a clip by the other',
+  async (t) => {
+    const face = { kind: 'face', box: { x: 0.4, y: 0.4, w: 0.1, h: 0.1 }, score: 0.9 } as const
+    const detectors = { ...finding({}), fineRegions: { detect: async () => [face] } }
+    t.equal((await searchFrame(frame(320, 180), detectors, STILL_LOOKS)).faces.length, 1)
+    t.same((await searchFrame(frame(320, 180), detectors, looksAt(0, 5))).faces, [])
+  },
+)
+
 await t.test('a plate that is known only upside down is found in a still, where it is', async (t) => {
   // White below the middle: a plate for a network that sees it above.
   const still = frame(320, 180)
   const rows = 320 * 180
   for (let plane = 0; plane < 3; plane++) still.planes.fill(255, plane * rows + rows / 2, (plane + 1) * rows)
   const box = { x: 0.1, y: 0.2, w: 0.2, h: 0.1 }
-  const upright: Detectors = {
-    ...finding({}),
-    regions: {
-      detect: async ({ planes }, part) =>
-        part.w === 320 && planes[0] === 255 ? [{ kind: 'plate', box, score: 0.9 }] : [],
-    },
-  }
+  const upright = detectorsOf(async ({ planes }, part) =>
+    part.w === 320 && planes[0] === 255 ? [{ kind: 'plate', box, score: 0.9 }] : [],
+  )
   const { plates } = await searchFrame(still, upright, STILL_LOOKS)
   t.equal(plates.length, 1)
   t.ok(iou(plates[0]?.box ?? box, { x: 0.7, y: 0.7, w: 0.2, h: 0.1 }) > 0.99)

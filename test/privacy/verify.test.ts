@@ -17,7 +17,7 @@ const region = (box: Box): Region => ({ kind: 'face', source: 'detected', score:
 
 /** Networks that find one thing, and say where they were asked to look. */
 function finding(found: readonly Omit<FoundRegion, 'extent'>[]) {
-  return { regions: { detect: async () => [...found] } }
+  return { detect: async () => [...found] }
 }
 
 const empty = rawFrame({
@@ -26,7 +26,7 @@ const empty = rawFrame({
 })
 
 await t.test('the face that was left open is found again, and no other', async (t) => {
-  const detector = await openRegionDetector(await loadModelSource())
+  const detector = await openRegionDetector(await loadModelSource(), 'regions')
   const frame = fullFrame(SCENE_FILE, truth.width, truth.height, 8)
   const hidden = truthAt(8)
     .filter(({ cls }) => cls === 'face' || cls === 'plate')
@@ -44,7 +44,7 @@ await t.test('the face that was left open is found again, and no other', async (
     const regions = hidden.filter(({ box }) => !left.includes(box)).map(({ box }) => region(grown(box)))
     const { width, height, planes } = redactFrame(frame, regions)
     const picture = rawFrame({ cameraId: 'c', sequence: 0, capturedAt: 0, width, height, planes })
-    return findLeaks(picture, regions, [], { regions: detector }, readNothing)
+    return findLeaks(picture, regions, [], detector, readNothing)
   }
   const again = await leaksOf([open.box])
   t.ok(
@@ -82,7 +82,7 @@ await t.test('of a plate that the network doubts the reader decides', async (t) 
 })
 
 await t.test('a network that fails has checked nothing', async (t) => {
-  const broken = { regions: { detect: async () => Promise.reject(new Error('out of memory')) } }
+  const broken = { detect: async () => Promise.reject(new Error('out of memory')) }
   await t.rejects(findLeaks(empty, [], [], broken, readNothing), { code: 'ERR_REDACTION_UNCHECKED' })
 })
 
