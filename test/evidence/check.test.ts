@@ -1,6 +1,7 @@
 import t from 'tap'
 import { type RawFrame, rawFrame } from '../../src/domain/frame.ts'
 import { type EvidenceDeps, searchFootage } from '../../src/evidence/check.ts'
+import { detectorsOf } from '../support/detectors.ts'
 
 const SIZE = { width: 320, height: 192 }
 
@@ -16,15 +17,10 @@ async function* framesOf(patterns: readonly number[]): AsyncGenerator<RawFrame> 
 async function searched(patterns: readonly number[]) {
   const looks = new Map<number, number>()
   const deps = {
-    detectors: {
-      objects: { detectIn: async () => [] },
-      regions: {
-        async detect({ sequence }: RawFrame) {
-          looks.set(sequence, (looks.get(sequence) ?? 0) + 1)
-          return []
-        },
-      },
-    },
+    detectors: detectorsOf(async ({ sequence }) => {
+      looks.set(sequence, (looks.get(sequence) ?? 0) + 1)
+      return []
+    }),
     plateText: { read: async () => [] },
   } as unknown as EvidenceDeps
   const span = { from: 0, to: 200 * patterns.length }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import t from 'tap'
+import { VAULT_RUNTIME } from '../../src/cli/run.ts'
 
 /** The units as systemd itself reads them. */
 
@@ -26,8 +27,9 @@ await t.test('there is a unit for each daemon', async (t) => {
   t.same(UNITS.sort(), ['roadveil-receive.service', 'roadveil-vault.service', 'roadveil-vision.service'])
   for (const unit of UNITS) {
     const verb = unit.replace(/^roadveil-|\.service$/g, '')
+    const runtime = verb === 'vault' ? VAULT_RUNTIME.map((flag) => ` ${flag}`).join('') : ''
     t.match(valuesOf(unit, 'ExecStart'), [
-      new RegExp(`^/opt/roadveil/node_modules/.bin/node /opt/roadveil/dist/cli/main.js ${verb} `),
+      new RegExp(`^/opt/roadveil/node_modules/.bin/node${runtime} /opt/roadveil/dist/cli/main.js ${verb} `),
     ])
     t.same(valuesOf(unit, 'RestartPreventExitStatus'), ['2 3'], 'a bad config is not tried again')
     t.ok(Number(valuesOf(unit, 'RestartSec')[0]) <= 2, 'back at work within 10 s')
