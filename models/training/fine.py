@@ -1,5 +1,5 @@
 """
-The fine network, which redaction looks with: backbone and pyramid of YOLOX-nano (Megvii, Apache-2.0), which know the world from COCO's
+The fine network, which looks at pictures that stand alone: backbone and pyramid of YOLOX-nano (Megvii, Apache-2.0), which know the world from COCO's
 pictures, with heads for plates and faces. It finds more than the small one and takes three times as long.
 """
 import copy

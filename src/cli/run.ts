@@ -88,19 +88,13 @@ export const VAULT_RUNTIME: readonly string[] = ['--max-semi-space-size=2']
 function processSpec(role: 'vision' | 'vault', configFile: string): ProcessSpec {
   const [, program = ''] = process.argv
   const { CREDENTIALS_DIRECTORY: credentials, ...env } = process.env
+  const runtime = role === 'vault' ? VAULT_RUNTIME : []
   return {
     role,
     command: 'setpriv',
     args: [
-      ...['--pdeathsig', 'KILL', 'prlimit', '--core=0'],
-      ...[
-        process.execPath,
-        ...(role === 'vault' ? VAULT_RUNTIME : []),
-        program,
-        role,
-        '--config',
-        configFile,
-      ],
+      ...['--pdeathsig', 'KILL', 'prlimit', '--core=0', process.execPath, ...runtime],
+      ...[program, role, '--config', configFile],
     ],
     env: role === 'vault' && credentials !== undefined ? { ...env, CREDENTIALS_DIRECTORY: credentials } : env,
   }

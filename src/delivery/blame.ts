@@ -10,15 +10,16 @@ export interface Blame {
   open(): Wire
   /** The try has ended, and the connection goes on. */
   close(wire: Wire): void
-  /** The connection is going to end, and why is known. */
-  isKnown(): void
+  /** The connection is going to end, and it is known for what: nobody becomes a suspect. */
+  acquitOthers(): void
   /**
-   * Judges a try that ended with the connection.
+   * Judges a try that ended with the connection, and remembers it.
    *
    * @param most when so many connections broke while it was suspicious by itself or the only suspect, and nothing of it got through, it
    *     is why; with 1, others do not count.
+   * @returns whether it is why
    */
-  isWhy(evidenceId: string, wire: Wire, most: number): boolean
+  judge(evidenceId: string, wire: Wire, most: number): boolean
   /** Nothing is held against it any more: it got through, or was set aside. */
   clear(evidenceId: string): void
   isSuspect(evidenceId: string): boolean
@@ -40,7 +41,7 @@ export function createBlame(soonMs: number): Blame {
   const breaks = new Map<string, number>()
   const suspects = new Set<string>()
   let wires = new Set<Wire>()
-  let isKnown = false
+  let isCauseKnown = false
 
   const clear = (evidenceId: string): void => {
     breaks.delete(evidenceId)
@@ -51,7 +52,7 @@ export function createBlame(soonMs: number): Blame {
   return {
     begin() {
       wires = new Set()
-      isKnown = false
+      isCauseKnown = false
     },
     open() {
       const wire = createWire()
@@ -59,8 +60,8 @@ export function createBlame(soonMs: number): Blame {
       return wire
     },
     close: (wire) => void wires.delete(wire),
-    isKnown: () => void (isKnown = true),
-    isWhy(evidenceId, wire, most) {
+    acquitOthers: () => void (isCauseKnown = true),
+    judge(evidenceId, wire, most) {
       if (wire.chunks > 0) {
         clear(evidenceId)
         return false
@@ -68,7 +69,7 @@ export function createBlame(soonMs: number): Blame {
       // It had nothing on its way: another one's fault, or nobody's, and no word for this one.
       if (wire.silentMs() === undefined) return false
       if (most > 1 && isJustSent(wire)) {
-        if (isKnown) return false
+        if (isCauseKnown) return false
         suspects.add(evidenceId)
         if ([...wires].filter(isJustSent).length > 1) return false
       }

@@ -78,10 +78,11 @@ export function createInbox(deps: {
     if (!isSilent) return false
     isSilent = false
     const aside = [...tried.values()].filter(({ isAside }) => isAside)
-    const givenUp = new Set(aside.filter(({ vainReturns }) => vainReturns >= MAX_VAIN_RETURNS))
-    const ids = [...givenUp].map(({ entry }) => entry.evidenceId)
-    if (outbox.backInOrder('ERR_RECEIPT_MISSING', ids) === 0) return false
-    for (const each of aside.filter((one) => !givenUp.has(one))) {
+    const isGivenUp = ({ vainReturns }: Tried): boolean => vainReturns >= MAX_VAIN_RETURNS
+    const but = aside.filter(isGivenUp).map(({ entry }) => entry.evidenceId)
+    if (outbox.backInOrder('ERR_RECEIPT_MISSING', but) === 0) return false
+    for (const each of aside) {
+      if (isGivenUp(each)) continue
       each.isAside = false
       each.isBack = true
     }

@@ -106,7 +106,7 @@ export function createRounds(deps: {
   const noteBreak = (entry: OutboxEntry, place: Place, wire: Wire): void => {
     // Of what was set aside one is enough, but while the city is away it holds nothing up, and was most likely set aside for that.
     const most = place === ASIDE && !inbox.isCityAway() ? 1 : MAX_BREAKS
-    if (!blame.isWhy(entry.evidenceId, wire, most)) return
+    if (!blame.judge(entry.evidenceId, wire, most)) return
     note(entry, place, new RoadveilError('ERR_BROKER_HANGS_UP', 'the broker hangs up on this evidence'))
   }
 
@@ -145,7 +145,7 @@ export function createRounds(deps: {
         await untilAborted(signal)
         return false
       }
-      if (COSTLY.includes(error.code)) blame.isKnown()
+      if (COSTLY.includes(error.code)) blame.acquitOthers()
       else blame.close(wire)
       return error.code !== 'ERR_EVIDENCE_UNKNOWN' && note(entry, place, error)
     } finally {

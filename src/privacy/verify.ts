@@ -37,7 +37,7 @@ const SAME_PLATE_OVERLAP = 0.25
  *
  * @param hidden what was hidden in it
  * @param kept plates that stay readable on purpose
- * @param regions the network that the picture was searched with
+ * @param regions the network that such pictures are searched with
  * @param sure scores from which on something counts as left, whether it can be read or not
  * @returns what is left to be hidden, in 0-1 of the picture
  * @throws RoadveilError ERR_REDACTION_UNCHECKED when a network fails

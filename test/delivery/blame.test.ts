@@ -21,7 +21,7 @@ function sendOne(blame: Blame, id: string): { readonly id: string; readonly wire
 
 /** Whom the broken connection is believed to be the fault of. */
 const blamed = (blame: Blame, tries: ReturnType<typeof sent>): string[] =>
-  tries.filter(({ id, wire }) => blame.isWhy(id, wire, BREAKS)).map(({ id }) => id)
+  tries.filter(({ id, wire }) => blame.judge(id, wire, BREAKS)).map(({ id }) => id)
 
 await t.test('evidence with which connections break again and again while it is alone is why', async (t) => {
   const blame = createBlame(SOON_MS)
@@ -54,7 +54,7 @@ await t.test('when it is known why the connection ends, what was just sent is sp
   const blame = createBlame(SOON_MS)
   for (let times = 0; times < 2 * BREAKS; times++) {
     const tries = sent(blame, ['a'])
-    blame.isKnown()
+    blame.acquitOthers()
     t.same(blamed(blame, tries), [])
   }
   t.notOk(blame.isSuspect('a'))
@@ -69,7 +69,7 @@ await t.test(
     moving?.wire.acknowledged('chunk')
     moving?.wire.sent()
     for (const { id, wire } of [idle, moving].filter((one) => one !== undefined))
-      t.notOk(blame.isWhy(id, wire, 1), id)
+      t.notOk(blame.judge(id, wire, 1), id)
     t.notOk(blame.isSuspect('idle') || blame.isSuspect('moving'))
   },
 )
